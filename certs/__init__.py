@@ -1,0 +1,1 @@
+"""Certificates, keys, revocation lists and the TLS contexts made of them."""

@@ -1,0 +1,1 @@
+"""The composer: listeners, sessions, relay, workers, supervisor and the command line."""

@@ -1,0 +1,1 @@
+"""Is a node fit to serve: probes, rise and fall, load readings."""

@@ -1,0 +1,1 @@
+"""Configuration loading and the types every other package builds on."""
