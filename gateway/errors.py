@@ -13,6 +13,7 @@ and whether the request may be tried on another node. Foreign exceptions are tra
     │   ├── NotImplementedCoding 501  a transfer coding other than chunked
     │   └── VersionNotSupported  505
     ├── NoRoute               404
+    ├── RouteForbidden        403  the institution may not use this route
     ├── LimitExceeded         429
     ├── NodeError
     │   ├── NodeUnreachable   502  connect failed: nothing was sent, another node may be tried
@@ -87,6 +88,12 @@ class NoRoute(GatewayError):
     side = "downstream"
     reason = "no_route"
     status = 404
+
+
+class RouteForbidden(GatewayError):
+    side = "downstream"
+    reason = "route_forbidden"
+    status = 403
 
 
 class LimitExceeded(GatewayError):

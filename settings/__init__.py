@@ -1,1 +1,6 @@
 """Configuration loading and the types every other package builds on."""
+
+from settings.errors import ConfigError, Problem
+from settings.types import Model, seconds
+
+__all__ = ["ConfigError", "Model", "Problem", "seconds"]

@@ -1,0 +1,143 @@
+"""What must hold between the sections of one configuration, and what is merely odd. No file is opened here."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from settings.errors import RuleError
+from settings.types import Address
+from settings.wording import nearest
+
+if TYPE_CHECKING:
+    from gateway.config import GatewayConfig, RouteConfig
+
+
+def broken_rules(config: GatewayConfig) -> list[RuleError]:
+    """Everything that makes the configuration unusable although each section is fine."""
+    return [*_sections(config), *_names(config), *_addresses(config), *_pins(config)]
+
+
+def _sections(config: GatewayConfig) -> Iterator[RuleError]:
+    for section in ("listeners", "pools"):
+        if not getattr(config, section):
+            yield RuleError(f"at least one of the {section} is wanted", section)
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    meant = nearest(name, known)
+    return f"there is no such {kind}" + (f'; did you mean "{meant}"?' if meant else "")
+
+
+def _names(config: GatewayConfig) -> Iterator[RuleError]:
+    routes: set[str] = set()
+    for index, route in enumerate(config.routes):
+        if route.name in routes:
+            yield RuleError("an earlier route has this name", "routes", index, "name")
+        routes.add(route.name)
+        if route.pool not in config.pools:
+            message = _unknown("pool", route.pool, config.pools)
+            yield RuleError(message, "routes", index, "pool", uses=(("pools", route.pool),))
+        if route.listener is not None and route.listener not in config.listeners:
+            message = _unknown("listener", route.listener, config.listeners)
+            yield RuleError(message, "routes", index, "listener", uses=(("listeners", route.listener),))
+    for key, institution in config.institutions.items():
+        for index, name in enumerate(institution.routes or ()):
+            if name not in routes:
+                message = _unknown("route", name, routes)
+                yield RuleError(message, "institutions", key, "routes", index, uses=(("routes",),))
+
+
+class _Bound(NamedTuple):
+    address: Address
+    place: tuple[str | int, ...]
+    title: str
+
+
+def _addresses(config: GatewayConfig) -> Iterator[RuleError]:
+    bound = [
+        _Bound(address, ("listeners", name, "bind", index), f"listeners.{name}")
+        for name, listener in config.listeners.items()
+        for index, address in enumerate(listener.bind)
+    ]
+    # Listening sockets share their port with the other workers' (SO_REUSEPORT): the kernel would not object.
+    bound.append(_Bound(config.admin.bind, ("admin", "bind"), "admin"))
+    for number, one in enumerate(bound):
+        for other in bound[:number]:
+            if _overlap(one.address, other.address):
+                yield RuleError(f"{other.title} listens on {other.address} already", *one.place, uses=(other.place,))
+    for pool, settings in config.pools.items():
+        for index, node in enumerate(settings.nodes):
+            for own in bound:
+                if node.address.port and _overlap(node.address, own.address):
+                    message = f"that is this gateway itself: {own.title} listens on {own.address}"
+                    yield RuleError(message, "pools", pool, "nodes", index, "address", uses=(own.place,))
+
+
+def _overlap(one: Address, other: Address) -> bool:
+    """IPv6 sockets are opened for IPv6 alone, so `[::]` does not take the IPv4 port."""
+    if one.port != other.port or not one.port:
+        return False
+    first, second = (_plain(ipaddress.ip_address(address.host)) for address in (one, other))
+    return first.version == second.version and (first == second or first.is_unspecified or second.is_unspecified)
+
+
+def _plain(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _pins(config: GatewayConfig) -> Iterator[RuleError]:
+    """A key that opens two doors makes it unclear whose it is."""
+    owners: dict[str, str] = {}
+    for key, institution in config.institutions.items():
+        for index, pin in enumerate(institution.keys):
+            owner = owners.setdefault(pin, key)
+            if owner != key:
+                message = f"institutions.{owner} has this key already"
+                yield RuleError(message, "institutions", key, "keys", index)
+            elif pin in institution.keys[:index]:
+                yield RuleError("written twice", "institutions", key, "keys", index)
+
+
+class Oddity(NamedTuple):
+    """Legal, and probably not what was meant."""
+
+    place: tuple[str | int, ...]
+    message: str
+
+
+def oddities(config: GatewayConfig) -> Iterator[Oddity]:
+    """Worth a notice; `settlegate check` prints them."""
+    for index, route in enumerate(config.routes):
+        earlier = next((other for other in config.routes[:index] if _shadows(other, route)), None)
+        if earlier is not None:
+            yield Oddity(("routes", index), f"never matches: route {earlier.name} before it takes everything")
+    if not config.routes:
+        yield Oddity(("routes",), "there is no route: every request is answered 404")
+    used = {route.pool for route in config.routes}
+    for pool in config.pools:
+        if pool not in used:
+            yield Oddity(("pools", pool), "no route leads to this pool")
+    admits = any(listener.trust.unlisted == "admit" for listener in config.listeners.values())
+    if not admits and not any(institution.enabled for institution in config.institutions.values()):
+        yield Oddity(("institutions",), "there is no enabled institution and unlisted is refuse: nobody may enter")
+    for key, institution in config.institutions.items():
+        if institution.routes == ():
+            yield Oddity(("institutions", key, "routes"), "an empty list: it may use no route at all")
+    sent = {channel for route in config.alerts.routes for channel in route.send}
+    for channel in config.alerts.channels:
+        if channel not in sent:
+            yield Oddity(("alerts", "channels", channel), "no alert is sent here")
+
+
+def _shadows(earlier: RouteConfig, later: RouteConfig) -> bool:
+    if earlier.listener is not None and earlier.listener != later.listener:
+        return False
+    if earlier.host is not None and (later.host is None or earlier.host.lower() != later.host.lower()):
+        return False
+    prefix = earlier.path
+    return later.path == prefix or later.path.startswith(prefix if prefix.endswith("/") else prefix + "/")

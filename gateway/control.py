@@ -1,0 +1,363 @@
+"""The control process: probes the nodes, publishes their states, serves metrics and the admin API, watches files.
+
+Started by exec with four kinds of descriptors and nothing else: it holds no private key and no client's data. While
+it is gone the workers go on with the states it left; when it is back it goes on from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import platform
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import uvloop
+from OpenSSL import SSL
+
+from balancer.node import Admin, NodeState
+from gateway.board_layout import BUCKETS, CLASSES, CODES, DIRECTIONS, REFUSAL_REASONS, RETRY_REASONS, Capacity
+from gateway.bundling import tls_files
+from gateway.channel import Channel, ChannelClosedError, Message, unpack
+from gateway.hardening import die_with_parent
+from gateway.node_table import Key, NodeTable
+from gateway.scoreboard import Scoreboard
+from gateway.slots import Slots
+from healthcheck.monitor import Monitor
+from healthcheck.target import Target
+from monitoring import admin, exposition
+from monitoring.centre import AdminAction, NodeView, PoolView, ReloadResult, ReloadUnderWayError, UnknownNodeError
+from monitoring.centre import UnknownPoolError
+from monitoring.control_metrics import ControlMetrics
+
+if TYPE_CHECKING:
+    from gateway.snapshot import Bundle
+    from healthcheck.target import Label, Report
+    from healthcheck.words import Words
+
+log = logging.getLogger("settlegate.control")
+
+TICK: Final = 0.5
+"""Seconds between two looks at what changes with time alone: slow start, failures counted by the workers."""
+WATCH: Final = 2.0
+"""Seconds between two looks at the files; a change is acted upon when it has stood still for one more."""
+RELOAD_WITHIN: Final = 90.0
+_WISHES: Mapping[AdminAction, Admin] = {
+    "ready": Admin.READY,
+    "drain": Admin.DRAIN,
+    "maintenance": Admin.MAINTENANCE,
+}
+
+
+class Control:
+    """The centre the admin API asks, and the publisher and observer the monitor reports to."""
+
+    def __init__(self, board: Scoreboard, channel: Channel) -> None:
+        self.board = board
+        self.channel = channel
+        self.table = NodeTable(board)
+        self.monitor = Monitor(self, self)
+        self.metrics = ControlMetrics()
+        self.metrics.build = (version("settlegate"), platform.python_version(), _openssl())
+        self.slots = Slots()
+        self.files: dict[Path, tuple[int, int, int] | None] = {}
+        self.restless = False
+        """A file changed at the last look."""
+        self.failures: dict[Key, int] = {}
+        self.draining = False
+        self.restarts = 0
+        self.generation = 0
+        self.monitor_task: asyncio.Task[None] | None = None
+        self._reload: asyncio.Future[ReloadResult] | None = None
+        self._sources = exposition.Sources(
+            board=board,
+            labels=exposition.BoardLabels(
+                codes=CODES,
+                buckets=BUCKETS,
+                refusals=REFUSAL_REASONS,
+                retries=RETRY_REASONS,
+                classes=CLASSES,
+                directions=DIRECTIONS,
+            ),
+            slots=lambda: self.slots,
+            nodes=self._readings,
+            node_states=[state.label for state in NodeState],
+            control=self.metrics,
+        )
+
+    # ---- what the supervisor says
+
+    def message(self) -> None:
+        try:
+            received = self.channel.receive()
+        except ChannelClosedError:
+            log.error("the supervisor is gone; ending")
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        if received is None:
+            return
+        message, fds = received
+        try:
+            self._handle(message, fds)
+        except Exception:
+            log.exception("message %s", message.get("kind"))
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def _handle(self, message: Message, fds: list[int]) -> None:
+        kind = message["kind"]
+        if kind == "configure":
+            self._configure(unpack(fds[0]), message["dates"])
+        elif kind == "reloaded":
+            self._reloaded(message)
+        elif kind == "draining":
+            self.draining = True
+        elif kind == "worker_died":
+            self.restarts = int(message["restarts"])
+
+    def _configure(self, bundle: Bundle, dates: Mapping[str, Mapping[str, float]]) -> None:
+        config, now = bundle.config, time.time()
+        self.slots = bundle.slots
+        self.generation = bundle.generation
+        remembered = self.table.configure(config, bundle.slots, bundle.generation, now)
+        targets: dict[str, Target] = {}
+        checks: dict[Key, list[str]] = {}
+        for pool, pool_config in config.pools.items():
+            for node in pool_config.nodes:
+                key = (pool, str(node.address))
+                if pool_config.checks:
+                    host, port = bundle.endpoints[key[1]]
+                    agent = (node.snmp.host, node.snmp.port) if node.snmp is not None else None
+                    targets[_target(key)] = Target(_target(key), host, port, pool_config.checks, agent)
+                checks[key] = list(_labels(pool_config.checks))
+        self.monitor.apply(targets)
+        for key, up in remembered.items():
+            if _target(key) in targets:
+                self.monitor.resume(_target(key), up)
+        self.metrics.configure(checks=checks, reasons=PROBE_REASONS, channels=config.alerts.channels)
+        self.metrics.files(certificates=dates["certificates"], revocation_lists=dates["crls"])
+        self.metrics.reloaded(success=True, now=now)
+        paths = {path for listener in config.listeners.values() for path, _ in tls_files(listener)}
+        self.files = {path: _stamp(path) for path in paths}
+        if self.monitor_task is None:
+            self.monitor_task = asyncio.create_task(self._probe(), name="monitor")
+
+    async def _probe(self) -> None:
+        """The monitor for as long as this process lives; an error in it is an event, not the end of checking."""
+        while True:
+            try:
+                await self.monitor.run()
+            except Exception:
+                log.exception("the monitor failed and is started again")
+                await asyncio.sleep(1.0)
+
+    def _reloaded(self, message: Message) -> None:
+        ok, lines = bool(message["ok"]), tuple(message["lines"])
+        if not ok:
+            self.metrics.reloaded(success=False, now=time.time())
+        waiting, self._reload = self._reload, None
+        if waiting is not None and not waiting.done():
+            generation = int(message["generation"])
+            waiting.set_result(
+                ReloadResult(ok, generation, problems=() if ok else lines, notices=lines if ok else ())
+            )
+
+    # ---- what the monitor says
+
+    def publish(self, report: Report) -> None:
+        self.table.report(_key(report.target), report)
+        self.table.evaluate(time.time())
+
+    def announce(self, target: str, words: Words) -> None:
+        log.warning("%s: %s", target, words.en)
+
+    def observe_probe(self, target: str, check: str, duration: float, reason: Label | None) -> None:
+        pool, address = _key(target)
+        self.metrics.probed(pool, address, check, duration, reason)
+
+    # ---- what changes with time
+
+    async def tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            try:
+                self.board.page.heartbeat[0] = time.monotonic_ns()
+                self.table.evaluate(time.time())
+                self._hurry()
+                self._count_workers()
+            except Exception:
+                log.exception("tick")
+
+    def _hurry(self) -> None:
+        """A node that failed real requests is probed at once."""
+        for key, slot in self.table.keys():
+            failed = self.board.total("node_failures", slot)
+            if failed > self.failures.get(key, 0):
+                self.monitor.hurry(_target(key))
+            self.failures[key] = failed
+
+    def _count_workers(self) -> None:
+        states = {"starting": 0, "accepting": 0, "draining": 0}
+        for row in self.board.rows:
+            if row.pid[0]:
+                begun = bool(row.generation[0])
+                states["accepting" if row.accepting[0] else "draining" if begun else "starting"] += 1
+        self.metrics.workers(states, self.restarts)
+
+    async def watch(self) -> None:
+        """Certificates, keys and CRLs that changed on disk are taken up without a word from anybody."""
+        while True:
+            await asyncio.sleep(WATCH)
+            try:
+                seen = {path: _stamp(path) for path in self.files}
+                moved, self.files = seen != self.files, seen
+                if self.restless and not moved:
+                    log.info("files changed: taking them up")
+                    self.channel.send("refresh")
+                self.restless = moved
+            except ChannelClosedError:
+                return
+            except Exception:
+                log.exception("watching files")
+
+    # ---- what the admin API asks
+
+    def pools(self) -> Mapping[str, PoolView]:
+        return self.table.views()
+
+    def alive(self) -> bool:
+        return self.monitor_task is not None and not self.monitor_task.done()
+
+    def ready(self) -> tuple[bool, str]:
+        accepting = sum(1 for row in self.board.rows if row.pid[0] and row.accepting[0])
+        if self.draining:
+            return False, "draining"
+        if not accepting:
+            return False, "no worker accepts connections"
+        return True, f"accepting: {accepting} workers, generation {self.generation}"
+
+    async def reload(self) -> ReloadResult:
+        if self._reload is not None:
+            raise ReloadUnderWayError
+        self._reload = waiting = asyncio.get_running_loop().create_future()
+        try:
+            self.channel.send("reload", by="admin API")
+            async with asyncio.timeout(RELOAD_WITHIN):
+                return await waiting
+        except (ChannelClosedError, TimeoutError) as error:
+            why = "the supervisor did not answer in time" if isinstance(error, TimeoutError) else "the supervisor is gone"
+            return ReloadResult(False, self.generation, problems=(why,))
+        finally:
+            self._reload = None
+
+    async def set_admin(self, pool: str, address: str, action: AdminAction) -> NodeView:
+        if pool not in self.slots.pools:
+            raise UnknownPoolError(pool)
+        key = (pool, address)
+        try:
+            self.table.set_admin(key, _WISHES[action])
+        except KeyError:
+            raise UnknownNodeError(address) from None
+        self.table.evaluate(time.time())
+        return self.table.view(key)
+
+    def metrics_text(self) -> bytes:
+        return exposition.main_page(self._sources)
+
+    def institutions_metrics_text(self) -> bytes:
+        return exposition.institutions_page(self._sources)
+
+    def _readings(self) -> list[exposition.NodeReading]:
+        return [exposition.NodeReading(*key, *self.table.state(key)) for key, _ in self.table.keys()]
+
+
+PROBE_REASONS: Final = ("connect", "timeout", "status", "body", "protocol", "unknown_data", "over_limit", "auth", "internal")
+
+
+def _target(key: Key) -> str:
+    return f"{key[0]} {key[1]}"
+
+
+def _key(target: str) -> Key:
+    pool, _, address = target.partition(" ")
+    return pool, address
+
+
+def _labels(checks: tuple[object, ...]) -> list[str]:
+    """Names of a pool's checks as metrics show them: http, http2, snmp (see healthcheck.target.Observer)."""
+    counts: dict[str, int] = {}
+    labels = []
+    for check in checks:
+        kind = next(kind for kind in ("http", "tcp", "snmp") if getattr(check, kind, None) is not None)
+        counts[kind] = counts.get(kind, 0) + 1
+        labels.append(kind if counts[kind] == 1 else f"{kind}{counts[kind]}")
+    return labels
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _openssl() -> str:
+    return SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode().removeprefix("OpenSSL ").split(" ")[0]
+
+
+async def _serve(control: Control, sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    stop = loop.create_future()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Ctrl-C reaches the whole group: the supervisor decides when `control` may go, which is last.
+        loop.add_signal_handler(number, _end if number == signal.SIGTERM else _nothing, stop)
+    loop.add_signal_handler(signal.SIGHUP, _nothing, stop)
+    control.channel.sock.setblocking(False)
+    loop.add_reader(control.channel.fileno(), control.message)
+    versions = {"settlegate": version("settlegate"), "python": platform.python_version(), "openssl": _openssl()}
+    runner = await admin.serve(admin.build(control, versions), sock)
+    tasks = [asyncio.create_task(control.tick(), name="tick"), asyncio.create_task(control.watch(), name="watch")]
+    await stop
+    loop.remove_reader(control.channel.fileno())
+    for task in (*tasks, *([control.monitor_task] if control.monitor_task else [])):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    await runner.cleanup()
+
+
+def _end(stop: asyncio.Future[None]) -> None:
+    if not stop.done():
+        stop.set_result(None)
+
+
+def _nothing(stop: asyncio.Future[None]) -> None:
+    """A signal that is the supervisor's business."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="started by the supervisor; not for people")
+    parser.add_argument("--channel", type=int, required=True)
+    parser.add_argument("--admin", type=int, required=True)
+    parser.add_argument("--board", required=True)
+    parser.add_argument("--rows", type=int, required=True)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s")
+    die_with_parent(signal.SIGTERM)
+    board = Scoreboard.attach([int(fd) for fd in options.board.split(",")], Capacity(), options.rows)
+    control = Control(board, Channel(socket.socket(fileno=options.channel)))
+    uvloop.run(_serve(control, socket.socket(fileno=options.admin)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""What a worker writes down: its row of the scoreboard and its access log.
+
+Plain cell arithmetic on the hot path; no metrics library, no lock, no allocation that can be avoided.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from gateway.board_layout import (
+    BUCKETS,
+    CLASSES,
+    CODE_INDEX,
+    CODES,
+    REFUSAL_INDEX,
+    REFUSAL_REASONS,
+    RETRY_REASONS,
+)
+
+if TYPE_CHECKING:
+    from gateway.admission import Refusal
+    from gateway.errors import GatewayError
+    from gateway.exchange import Exchange
+    from gateway.scoreboard import Scoreboard
+    from gateway.session import Session
+    from gateway.snapshot import ListenerRuntime
+    from monitoring.access_log import AccessLog
+
+_CODES = len(CODES)
+_BUCKETS = len(BUCKETS)
+_REASONS = len(REFUSAL_REASONS)
+_CLASSES = len(CLASSES)
+_RETRIES = len(RETRY_REASONS)
+
+
+class Counting:
+    """The counters of one worker, and its access log."""
+
+    def __init__(self, board: Scoreboard, access: AccessLog) -> None:
+        self.board = board
+        self.mine = board.mine
+        self.access = access
+
+    # connections
+
+    def listener_connection(self, slot: int, change: int) -> None:
+        self.mine.listener_connections[slot] += change
+
+    def listener_connections(self, slot: int) -> int:
+        return self.board.total("listener_connections", slot)
+
+    def institution_connection(self, slot: int, change: int) -> None:
+        self.mine.institution_connections[slot] += change
+
+    def institution_connections(self, slot: int) -> int:
+        return self.board.total("institution_connections", slot)
+
+    def handshake(self, slot: int, *, resumed: bool) -> None:
+        self.mine.listener_handshakes[slot * 2 + resumed] += 1
+
+    def refusal(self, session: Session, refusal: Refusal) -> None:
+        index = REFUSAL_INDEX.get(refusal.reason, REFUSAL_INDEX["internal"])
+        self.mine.listener_refusals[session.listener.slot * _REASONS + index] += 1
+        self.access.refused(
+            listener=session.listener.name,
+            client=session.client,
+            reason=refusal.reason,
+            tls=session.tls_version or None,
+            resumed=session.resumed,
+            detail=refusal.detail,
+        )
+
+    def over_limit(self, listener: ListenerRuntime, client: str) -> None:
+        """A connection beyond the listener's limit, closed before its handshake."""
+        self.mine.listener_refusals[listener.slot * _REASONS + REFUSAL_INDEX["limit_exceeded"]] += 1
+        self.access.refused(
+            listener=listener.name, client=client, reason="limit_exceeded", detail="connections of the listener"
+        )
+
+    # exchanges
+
+    def institution_active(self, slot: int) -> int:
+        return self.board.total("institution_active", slot)
+
+    def begin(self, institution_slot: int) -> None:
+        self.mine.institution_active[institution_slot] += 1
+
+    def retry(self, pool_slot: int, reason: int = 0) -> None:
+        self.mine.pool_retries[pool_slot * _RETRIES + reason] += 1
+
+    def node_failed(self, slot: int) -> None:
+        self.mine.node_failures[slot] += 1
+
+    def end(self, exchange: Exchange, status: int, reason: str, now: float) -> None:
+        """One exchange is over; `now` is the monotonic clock in seconds."""
+        mine = self.mine
+        duration = now - exchange.started
+        institution = exchange.institution
+        slot = institution.slot
+        if exchange.counted:
+            mine.institution_active[slot] -= 1
+        code = status if 100 <= status < 600 else 599
+        pool = exchange.pool
+        if pool is not None:
+            mine.pool_codes[pool.slot * _CODES + CODE_INDEX[code]] += 1
+            mine.pool_buckets[pool.slot * _BUCKETS + bisect_left(BUCKETS, duration)] += 1
+            mine.pool_seconds[pool.slot] += int(duration * 1e6)
+        mine.institution_codes[slot * _CLASSES + code // 100 - 1] += 1
+        mine.institution_bytes[slot * 2] += exchange.bytes_in
+        mine.institution_bytes[slot * 2 + 1] += exchange.bytes_out
+        mine.institution_last_seen[slot] = int(time.time())
+        session, head, node = exchange.session, exchange.head, exchange.node
+        self.access.exchange(
+            listener=session.listener.name,
+            institution=institution.id,
+            client=session.client,
+            method=head.method,
+            target=head.target,
+            status=status,
+            pool=pool.name if pool is not None else None,
+            node=node,
+            bytes_in=exchange.bytes_in,
+            bytes_out=exchange.bytes_out,
+            duration=duration,
+            upstream_duration=now - exchange.node_started if node is not None else None,
+            request_id=exchange.request_id.decode(),
+            tls=session.tls_version,
+            resumed=session.resumed,
+            reason=reason or None,
+            attempts=exchange.attempts,
+        )
+
+    def rejected(self, session: Session, error: GatewayError, size: int, request_id: str) -> None:
+        """A request head that was no head: there is no exchange to speak of, but the log shall know."""
+        institution = session.institution
+        self.mine.institution_codes[institution.slot * _CLASSES + error.status // 100 - 1] += 1
+        self.access.exchange(
+            listener=session.listener.name,
+            institution=institution.id,
+            client=session.client,
+            method=b"-",
+            target=b"-",
+            status=error.status,
+            pool=None,
+            node=None,
+            bytes_in=0,
+            bytes_out=size,
+            duration=0.0,
+            upstream_duration=None,
+            request_id=request_id,
+            tls=session.tls_version,
+            resumed=session.resumed,
+            reason=error.reason,
+            attempts=0,
+        )

@@ -1,0 +1,122 @@
+"""Connections to nodes: made, lent to one exchange at a time, kept for the next one.
+
+Owns which idle connection is reused; what travels on a link is the exchange's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from gateway.stream import Stream
+
+IDLE_LINKS_PER_NODE: Final = 256
+
+
+class Link:
+    """One connection to a node. `buffer` holds response octets that do not make a whole head yet."""
+
+    __slots__ = ("buffer", "exchanges", "idle_since", "key", "links", "stream")
+
+    def __init__(self, links: Links, key: str, stream: Stream) -> None:
+        self.links = links
+        self.key = key
+        self.stream = stream
+        self.buffer = b""
+        self.exchanges = 0
+        self.idle_since = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Link {self.key} exchanges={self.exchanges} {self.stream!r}>"
+
+    def idle_readable(self) -> None:
+        """An idle node has nothing to say: its end of file, or octets nobody asked for, end the link."""
+        self.links.discard(self)
+
+    def alive(self) -> bool:
+        """Whether the node has neither closed nor spoken since the loop last looked.
+
+        One system call that keeps a settlement from being sent into a connection already closed by the node
+        (RFC 9112 9.5); such a request could not be repeated.
+        """
+        try:
+            self.stream.sock.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError:
+            return False
+        return False
+
+
+class Links:
+    """The idle links of one worker, by node address."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._idle: dict[str, list[Link]] = {}
+
+    def idle(self, key: str) -> int:
+        return len(self._idle.get(key, ()))
+
+    def take(self, key: str) -> Link | None:
+        """The most recently used idle link of this node, or None: then `dial`."""
+        idle = self._idle.get(key)
+        while idle:
+            link = idle.pop()
+            if link.alive():
+                return link
+            link.stream.abort()
+        return None
+
+    def dial(self, key: str, address: tuple[str, int]) -> Link:
+        """Begin a new connection; see `Stream.connect` for how it ends. Raises `StreamError`."""
+        return Link(self, key, Stream.connect(self._loop, address))
+
+    def give_back(self, link: Link) -> None:
+        """Keep a link whose last exchange ended cleanly."""
+        stream = link.stream
+        idle = self._idle.setdefault(link.key, [])
+        if stream.closed or len(idle) >= IDLE_LINKS_PER_NODE:
+            stream.abort()
+            return
+        link.exchanges += 1
+        link.idle_since = time.monotonic()
+        stream.on_readable = link.idle_readable
+        stream.on_closed = link.idle_readable
+        idle.append(link)
+        stream.start_reading()
+
+    def discard(self, link: Link) -> None:
+        idle = self._idle.get(link.key)
+        if idle and link in idle:
+            idle.remove(link)
+        link.stream.abort()
+
+    def expire(self, now: float, limits: Mapping[str, float]) -> None:
+        """Close links idle for longer than their pool allows, and every link of a node no longer configured."""
+        for key, idle in list(self._idle.items()):
+            limit = limits.get(key)
+            keep = [] if limit is None else [link for link in idle if now - link.idle_since < limit]
+            gone = [link for link in idle if link not in keep] if len(keep) < len(idle) else []
+            self._idle[key] = keep
+            if limit is None:
+                del self._idle[key]
+            self._abort(gone)
+
+    def close(self) -> None:
+        for idle in list(self._idle.values()):
+            self._abort(list(idle))
+        self._idle.clear()
+
+    @staticmethod
+    def _abort(links: Iterable[Link]) -> None:
+        for link in links:
+            link.stream.on_closed = _ignore
+            link.stream.abort()
+
+
+def _ignore() -> None:
+    """The link has been taken off the list already."""

@@ -1,0 +1,410 @@
+"""One client connection from accept to close: handshake, credential, admission, then one exchange after the other.
+
+A connection that is not admitted gets one answer that says why (`refusal: explain`) or none at all (`close`);
+either way no octet of it reaches a node.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import socket
+from enum import Enum, auto
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from OpenSSL import SSL
+
+from gateway import answers
+from gateway.admission import Admission, Refusal
+from gateway.errors import BadRequest, GatewayError, RequestTimeout
+from gateway.exchange import Exchange
+from gateway.http1 import HeadLimits, RequestHead, parse_request
+from gateway.stream import READ_SIZE, StreamError, TLSStream, tls_reason
+
+if TYPE_CHECKING:
+    from certs.credential import Credential
+    from gateway.snapshot import InstitutionRuntime, ListenerRuntime
+    from gateway.worker import Worker
+
+log = logging.getLogger("settlegate.session")
+
+PIPELINE_LIMIT: Final = 65_536
+"""Octets read ahead of the exchange in progress before the client has to wait."""
+REFUSED_HEAD: Final = HeadLimits(head=8192, fields=64, target=4096)
+"""What a refused connection may say before it gets its one answer."""
+BURST: Final = 8
+"""Full TLS records taken in one turn of the loop, so that an upload neither starves others nor pays a turn each."""
+LAST_WORD: Final = 2.0
+"""Seconds an exchange in progress may still take once its institution has lost its admission."""
+
+
+class Phase(Enum):
+    HANDSHAKE = auto()
+    OPEN = auto()
+    REFUSED = auto()
+    CLOSING = auto()
+
+
+class Session:
+    """Callbacks of the client's stream; everything it decides by itself is when to read, answer and close."""
+
+    __slots__ = (
+        "born",
+        "buffer",
+        "chain",
+        "client",
+        "credential",
+        "deadline",
+        "exchange",
+        "identity",
+        "institution",
+        "listener",
+        "phase",
+        "refusal",
+        "requests",
+        "resumed",
+        "stream",
+        "tls_version",
+        "worker",
+    )
+
+    institution: InstitutionRuntime
+    """Set by admission; a session without it never leaves HANDSHAKE or REFUSED."""
+
+    def __init__(self, worker: Worker, listener: ListenerRuntime, sock: socket.socket, client: str) -> None:
+        self.worker = worker
+        self.listener = listener
+        self.client = client
+        self.phase = Phase.HANDSHAKE
+        self.born = monotonic()
+        self.deadline = self.born + listener.handshake_timeout
+        self.buffer = b""
+        self.exchange: Exchange | None = None
+        self.identity = b""
+        self.credential: Credential | None = None
+        self.chain: tuple[bytes, ...] = ()
+        self.refusal: Refusal | None = None
+        self.requests = 0
+        self.resumed = False
+        self.tls_version = ""
+        self.stream = TLSStream(worker.loop, sock, listener.terminator.accept(sock))
+        self.stream.on_readable = self._handshake
+        self.stream.on_closed = self._closed
+        self.stream.start_reading()
+
+    def __repr__(self) -> str:
+        who = self.institution.id if hasattr(self, "institution") else "-"
+        return f"<Session {self.client} {who} {self.phase.name} {self.exchange!r}>"
+
+    # ---- handshake and admission
+
+    def _handshake(self) -> None:
+        try:
+            if not self.stream.handshake():
+                return
+            self._admit()
+        except SSL.Error as error:
+            self._handshake_failed(error)
+        except StreamError:
+            self.abort()
+        except Exception:
+            # Fail closed: whatever goes wrong between here and admission ends this connection and no other.
+            log.exception("admission failed for %s", self.client)
+            self._count_refusal(Refusal("internal", "unexpected error"))
+            self.abort()
+
+    def _handshake_failed(self, error: SSL.Error) -> None:
+        reason = tls_reason(error)
+        if reason == "http request":
+            self._count_refusal(Refusal("plain_http", "plain HTTP on a TLS port"))
+            self._answer_in_plain_text()
+            return
+        failure = self.listener.terminator.failure(self.stream.tls)
+        self._count_refusal(failure or Refusal("handshake_failed", reason or "connection closed in the handshake"))
+        self.abort()
+
+    def _answer_in_plain_text(self) -> None:
+        page = answers.plain_http(self.worker.next_request_id().decode())
+        try:
+            # One short packet into an empty socket buffer: no need to wait for room.
+            self.stream.sock.send(page)
+        except OSError:
+            self.abort()
+            return
+        self.stream.close_without_tls()
+
+    def _admit(self) -> None:
+        worker, listener, tls = self.worker, self.listener, self.stream.tls
+        evidence = listener.terminator.finish(tls)
+        self.resumed = evidence.resumed
+        self.tls_version = tls.get_protocol_version_name()
+        worker.count.handshake(listener.slot, resumed=evidence.resumed)
+        decision = worker.snapshot.decide(listener, evidence)
+        if isinstance(decision, Admission):
+            institution = worker.snapshot.institution(decision.institution)
+            limit = institution.connections_limit
+            if limit is not None and worker.count.institution_connections(institution.slot) >= limit:
+                decision = Refusal("limit_exceeded", f"{limit} connections at a time")
+        if isinstance(decision, Refusal):
+            self._refuse(decision, evidence.credential)
+            return
+        self._open(institution, decision.credential, evidence.chain)
+
+    def _open(self, institution: InstitutionRuntime, credential: Credential, chain: tuple[bytes, ...]) -> None:
+        self.institution = institution
+        self.credential = credential
+        self.chain = chain
+        self.worker.count.institution_connection(institution.slot, 1)
+        self.identity = (
+            b"X-Institution-Id: %s\r\nClient-Cert: :%s:\r\n"  # RFC 9440: a byte sequence of the DER form
+            b"X-Forwarded-For: %s\r\nX-Forwarded-Proto: https\r\nVia: 1.1 settlegate\r\n"
+        ) % (institution.id.encode(), base64.b64encode(credential.der), self.client.encode())
+        self.phase = Phase.OPEN
+        self.deadline = monotonic() + self.listener.idle_timeout
+        stream = self.stream
+        stream.on_readable = self._readable
+        stream.on_drained = self._drained
+        self._readable()
+
+    def _refuse(self, refusal: Refusal, credential: Credential | None) -> None:
+        self.refusal = refusal
+        self.credential = credential
+        self._count_refusal(refusal)
+        if not self.listener.explain:
+            self.abort()
+            return
+        self.phase = Phase.REFUSED
+        self.deadline = monotonic() + self.listener.head_timeout
+        self.stream.on_readable = self._refused_readable
+        self.stream.on_drained = _nothing
+        self._refused_readable()
+
+    def _count_refusal(self, refusal: Refusal) -> None:
+        self.worker.count.refusal(self, refusal)
+
+    def _refused_readable(self) -> None:
+        """Wait for one request head, answer it with the reason, close."""
+        try:
+            data = self.stream.recv()
+        except StreamError:
+            self.abort()
+            return
+        if data is None:
+            return
+        head: RequestHead | None = None
+        if data:
+            self.buffer += data
+            try:
+                head = parse_request(self.buffer, REFUSED_HEAD)
+            except BadRequest:
+                data = b""
+        if data and head is None:
+            return
+        self.send(answers.refused(self, head))
+        self.close()
+
+    # ---- the client speaks
+
+    def _readable(self) -> None:
+        stream = self.stream
+        try:
+            for _ in range(BURST):
+                data = stream.recv()
+                if data is None:
+                    return
+                if not data:
+                    self._ended()
+                    return
+                self._feed(data)
+                if len(data) < READ_SIZE or not stream.reading:
+                    return
+        except StreamError:
+            self._lost()
+
+    def _feed(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is not None:
+            data = exchange.client_data(data)
+            if data:
+                self._keep(data)
+        elif self.phase is Phase.OPEN:
+            self._head(self.buffer + data if self.buffer else data)
+
+    def _keep(self, data: bytes) -> None:
+        """Octets behind the current request wait for their turn (pipelining, RFC 9112 9.3.2)."""
+        self.buffer += data
+        if self.exchange is None:
+            self.worker.loop.call_soon(self._next)
+        elif len(self.buffer) > PIPELINE_LIMIT:
+            self.stream.stop_reading()
+
+    def _next(self) -> None:
+        if self.exchange is None and self.phase is Phase.OPEN and self.buffer:
+            data, self.buffer = self.buffer, b""
+            self._head(data)
+
+    def _head(self, data: bytes) -> None:
+        now = monotonic()
+        try:
+            head = parse_request(data, self.listener.head_limits)
+        except BadRequest as error:
+            self._reject(error)
+            return
+        if head is None:
+            if not self.buffer:
+                self.deadline = now + self.listener.head_timeout
+            self.buffer = data
+            return
+        self.buffer = b""
+        self.requests += 1
+        if head.final:
+            self.send(answers.options(head))
+            self.exchange_ended(head.keep_alive)
+            return
+        self.exchange = exchange = Exchange(self, head, now)
+        rest = exchange.begin(data[head.end :] if head.end < len(data) else b"")
+        if rest:
+            self._keep(rest)
+
+    def _reject(self, error: BadRequest) -> None:
+        """A head that cannot be trusted to end where it seems to: answer and close."""
+        self.buffer = b""
+        request_id = self.worker.next_request_id().decode()
+        page = answers.rejected(error, request_id)
+        self.worker.count.rejected(self, error, len(page), request_id)
+        self.send(page)
+        self.close()
+
+    def _ended(self) -> None:
+        """The client has ended its side. What it asked for completely is still answered."""
+        self.stream.stop_reading()
+        if self.exchange is not None:
+            self.exchange.client_ended()
+        elif self.buffer and self.phase is Phase.OPEN:
+            self._reject(BadRequest("the head ended early"))
+        else:
+            self.close()
+
+    # ---- towards the client
+
+    def send(self, data: bytes) -> bool:
+        """Write to the client; False when it has to take some of it first. A dead client ends the session."""
+        try:
+            return self.stream.write(data)
+        except StreamError:
+            self._lost()
+            return False
+
+    def _drained(self) -> None:
+        if self.exchange is not None:
+            self.exchange.client_drained()
+
+    def resume_reading(self) -> None:
+        if not self.stream.eof:
+            self.stream.start_reading()
+
+    def problem(self, error: GatewayError, exchange: Exchange) -> bytes:
+        return answers.problem(error, exchange)
+
+    def tunnel_begins(self) -> None:
+        """What was read ahead behind an upgrade request belongs to the tunnel."""
+        rest, self.buffer = self.buffer, b""
+        if rest and self.exchange is not None:
+            self.exchange.client_data(rest)
+
+    def exchange_ended(self, keep_alive: bool) -> None:
+        if self.phase is not Phase.OPEN:
+            return
+        if not keep_alive or self.stream.eof:
+            self.close()
+            return
+        self.deadline = monotonic() + (self.listener.idle_timeout if not self.worker.draining else LAST_WORD)
+        if self.buffer:
+            self.worker.loop.call_soon(self._next)
+        self.stream.start_reading()
+
+    # ---- the end
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        if self.phase is Phase.HANDSHAKE:
+            self._count_refusal(Refusal("handshake_timeout", "the handshake took too long"))
+            self.abort()
+        elif self.exchange is not None:
+            self.exchange.expire()
+        elif self.phase is Phase.CLOSING:
+            self.abort()
+        elif self.phase is Phase.REFUSED:
+            self.close()
+        elif self.buffer:
+            self._reject(RequestTimeout("the request head did not arrive in time"))
+        else:
+            self.close()
+
+    def drain(self) -> None:
+        """The worker leaves: finish what is under way; an idle client has a moment to send what is on its way."""
+        if self.phase is not Phase.OPEN:
+            if self.phase in (Phase.HANDSHAKE, Phase.CLOSING):
+                return  # a started handshake may carry a claim behind it
+            self.close()
+        elif self.exchange is None:
+            self.deadline = min(self.deadline, monotonic() + LAST_WORD)
+        elif self.exchange.tunnel:
+            self.exchange.expire()
+        else:
+            self.exchange.keep_alive = False
+
+    def review(self) -> None:
+        """The snapshot has changed: this session goes on only if it would be admitted today."""
+        if self.phase is not Phase.OPEN or self.credential is None:
+            return
+        worker = self.worker
+        listener = worker.snapshot.listeners.get(self.listener.name)
+        if listener is None:
+            self.drain()
+            return
+        self.listener = listener
+        evidence = listener.terminator.reverify(self.credential, self.chain)
+        decision = worker.snapshot.decide(listener, evidence)
+        if isinstance(decision, Admission) and decision.institution == self.institution.id:
+            slot = self.institution.slot
+            self.institution = worker.snapshot.institution(decision.institution)
+            if self.institution.slot != slot:
+                worker.count.institution_connection(slot, -1)
+                worker.count.institution_connection(self.institution.slot, 1)
+            return
+        refusal = decision if isinstance(decision, Refusal) else Refusal("internal", "institution changed")
+        log.info("%s of %s loses its admission: %s", self.client, self.institution.id, refusal.reason)
+        self._count_refusal(refusal)
+        if self.exchange is None or self.exchange.tunnel:
+            self.abort()
+        else:
+            self.exchange.keep_alive = False
+            worker.loop.call_later(LAST_WORD, self.abort)
+
+    def close(self) -> None:
+        """Flush, close_notify, and read the client out; see `Stream.close`."""
+        self.phase = Phase.CLOSING
+        self.deadline = float("inf")  # the stream has its own deadlines from here
+        self.stream.close()
+
+    def abort(self) -> None:
+        self.stream.abort()
+
+    def _lost(self) -> None:
+        if self.exchange is not None:
+            self.exchange.client_lost()
+        self.stream.abort()
+
+    def _closed(self) -> None:
+        self.phase = Phase.CLOSING
+        if self.exchange is not None:
+            self.exchange.client_lost()
+        if hasattr(self, "institution"):
+            self.worker.count.institution_connection(self.institution.slot, -1)
+        self.worker.session_closed(self)
+
+
+def _nothing() -> None:
+    """A refused client's answer needs no follow-up."""

@@ -1,0 +1,239 @@
+"""One configuration as the data plane runs it: immutable, built whole, swapped in one step.
+
+The supervisor makes a `Bundle`: configuration, the octets of every file it names, slots of the scoreboard. The same
+bundle goes to every worker, which builds a `Snapshot` of it without touching a file. What lives longer than one
+configuration (connections, counters, health, tickets) hangs on names and slots, never on a snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from balancer.pickers import picker_for
+from balancer.pool import Pool, nodes_of
+from certs.contexts import Material, Terminator
+from certs.trust import Trust
+from gateway.admission import Admission, Refusal, decide
+from gateway.http1 import HeadLimits
+from gateway.router import Router
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
+
+    from certs.evidence import Evidence
+    from gateway.config import GatewayConfig, InstitutionConfig, ListenerConfig
+    from gateway.scoreboard import Scoreboard
+    from gateway.slots import Slots
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """All that a process needs to run one configuration; pickled once, read by everybody."""
+
+    generation: int
+    config: GatewayConfig
+    files: Mapping[str, bytes]
+    """Octets of certificates, keys, anchors and CRLs by path."""
+    slots: Slots
+    bases: Mapping[str, int]
+    """Listener → index of its base context in the stock of blank ones."""
+    endpoints: Mapping[str, tuple[str, int]]
+    """Node address as written → IP address and port, resolved by the supervisor."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstitutionRuntime:
+    id: str
+    slot: int
+    enabled: bool = True
+    keys: tuple[str, ...] = ()
+    routes: frozenset[str] | None = None
+    requests_limit: int | None = None
+    connections_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerRuntime:
+    name: str
+    slot: int
+    terminator: Terminator
+    explain: bool
+    head_limits: HeadLimits
+    handshake_timeout: float
+    head_timeout: float
+    body_timeout: float
+    idle_timeout: float
+    connections_limit: int
+    institution_field: str
+    unlisted: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRuntime:
+    name: str
+    slot: int
+    balancer: Pool
+    endpoints: Mapping[str, tuple[str, int]]
+    retries: int
+    connect_timeout: float
+    response_timeout: float
+    idle_timeout: float
+    refuses: str = ""
+    """Why every request to this pool is refused; empty when it serves."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    generation: int
+    bundle: Bundle
+    listeners: Mapping[str, ListenerRuntime]
+    institutions: Mapping[str, InstitutionRuntime]
+    pools: Mapping[str, PoolRuntime]
+    router: Router
+    node_limits: HeadLimits
+    link_idle: Mapping[str, float]
+    """Node address → seconds a link to it may idle."""
+    unlisted_slot: int
+
+    def decide(self, listener: ListenerRuntime, evidence: Evidence) -> Admission | Refusal:
+        return decide(
+            evidence,
+            institution_field=listener.institution_field,
+            unlisted=listener.unlisted,
+            institutions=self.institutions,
+        )
+
+    def institution(self, name: str) -> InstitutionRuntime:
+        """The institution admitted under this name; all without an entry share one slot of the counters."""
+        return self.institutions.get(name) or InstitutionRuntime(name, self.unlisted_slot)
+
+
+UNLISTED = "_unlisted"
+"""Counters of all institutions that are admitted without an entry: clients must not be able to mint series."""
+
+
+class SnapshotError(Exception):
+    """The bundle cannot be run here; says which part and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A snapshot ready to be swapped in, and the TLS material to put into force with it."""
+
+    snapshot: Snapshot
+    material: tuple[tuple[Terminator, Material], ...]
+
+    def install(self) -> None:
+        for terminator, material in self.material:
+            terminator.install(material)
+        for listener in self.snapshot.listeners.values():
+            listener.terminator.welcome = partial(_welcome, self.snapshot, listener)
+
+
+def build(
+    bundle: Bundle, stock: list[SSL.Context], board: Scoreboard, index: int, previous: Snapshot | None = None
+) -> Prepared:
+    """Everything that can fail, done before anything is swapped. Raises SnapshotError.
+
+    Terminators of listeners that stay are taken over from the previous snapshot: a context that has been used
+    refuses other settings, and its tickets must go on working.
+    """
+    config, slots = bundle.config, bundle.slots
+    listeners: dict[str, ListenerRuntime] = {}
+    material: list[tuple[Terminator, Material]] = []
+    for name, listener in config.listeners.items():
+        terminator = _terminator(bundle, name, listener, stock, previous)
+        try:
+            trust = Trust.build(listener.trust, bundle.files)
+            files = bundle.files
+            fresh = terminator.prepare(files[str(listener.certificate)], files[str(listener.key)], trust)
+        except Exception as error:
+            raise SnapshotError(f"listeners.{name}: {error}") from error
+        material.append((terminator, fresh))
+        listeners[name] = _listener(name, listener, slots.listeners[name], terminator)
+    snapshot = Snapshot(
+        generation=bundle.generation,
+        bundle=bundle,
+        listeners=listeners,
+        institutions={name: _institution(name, entry, slots) for name, entry in config.institutions.items()},
+        unlisted_slot=slots.institutions[UNLISTED],
+        pools={name: _pool(bundle, name, board, index) for name in config.pools},
+        router=Router(config.routes),
+        node_limits=NODE_LIMITS,
+        link_idle={str(n.address): pool.timeouts.idle for pool in config.pools.values() for n in pool.nodes},
+    )
+    return Prepared(snapshot, tuple(material))
+
+
+def _welcome(snapshot: Snapshot, listener: ListenerRuntime, evidence: Evidence) -> bool:
+    """Whether a client may have a ticket: a browser must not stick to its refusal after the token is plugged in."""
+    return isinstance(snapshot.decide(listener, evidence), Admission)
+
+
+NODE_LIMITS = HeadLimits(head=65_536, fields=256, target=65_536)
+
+
+def _terminator(
+    bundle: Bundle, name: str, listener: ListenerConfig, stock: list[SSL.Context], previous: Snapshot | None
+) -> Terminator:
+    base = bundle.bases[name]
+    if previous is not None and previous.bundle.bases.get(name) == base and name in previous.listeners:
+        return previous.listeners[name].terminator
+    return Terminator(
+        stock[base],
+        listener=name,
+        minimum_tls=listener.minimum_tls,
+        explain=listener.refusal == "explain",
+        resumption=listener.resumption.enabled,
+        lifetime=listener.resumption.lifetime,
+    )
+
+
+def _listener(name: str, config: ListenerConfig, slot: int, terminator: Terminator) -> ListenerRuntime:
+    limits, timeouts = config.limits, config.timeouts
+    return ListenerRuntime(
+        name=name,
+        slot=slot,
+        terminator=terminator,
+        explain=config.refusal == "explain",
+        head_limits=HeadLimits(head=limits.head, fields=limits.fields, target=limits.target),
+        handshake_timeout=timeouts.handshake,
+        head_timeout=timeouts.head,
+        body_timeout=timeouts.body,
+        idle_timeout=timeouts.idle,
+        connections_limit=limits.connections,
+        institution_field=config.trust.institution_id,
+        unlisted=config.trust.unlisted,
+    )
+
+
+def _institution(name: str, config: InstitutionConfig, slots: Slots) -> InstitutionRuntime:
+    return InstitutionRuntime(
+        id=name,
+        slot=slots.institutions[name],
+        enabled=config.enabled,
+        keys=config.keys,
+        routes=None if config.routes is None else frozenset(config.routes),
+        requests_limit=config.limits.requests,
+        connections_limit=config.limits.connections,
+    )
+
+
+def _pool(bundle: Bundle, name: str, board: Scoreboard, index: int) -> PoolRuntime:
+    config, slots = bundle.config.pools[name], bundle.slots
+    nodes = nodes_of(name, config, slots.nodes)
+    return PoolRuntime(
+        name=name,
+        slot=slots.pools[name],
+        balancer=Pool(name, nodes, picker_for(config.policy), board=board, worker_index=index),
+        endpoints={node.address: bundle.endpoints[node.address] for node in nodes},
+        retries=config.retries.attempts,
+        connect_timeout=config.timeouts.connect,
+        response_timeout=config.timeouts.response,
+        idle_timeout=config.timeouts.idle,
+        # Speaking plain text where the administrator asked for TLS would be worse than not speaking.
+        refuses="" if config.upstream_tls is None else f"{name}: TLS to nodes is not in force yet",
+    )

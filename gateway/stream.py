@@ -1,0 +1,425 @@
+"""One non-blocking socket, plain or TLS: read, write, close.
+
+This module alone owns descriptors. A descriptor leaves the loop in one order: remove_reader, remove_writer, close;
+closed in any other way and reused, uvloop's next reader on that number never fires.
+
+The owner of a stream is called back without arguments: `on_readable` when reading is on and bytes may be there,
+`on_drained` when everything queued by `write` has gone out after a `write` that returned False, and `on_closed`
+when a graceful close has ended. Reads and writes raise `StreamError`, translated here once from OSError and SSL.Error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from OpenSSL import SSL
+
+READ_SIZE: Final = 16_384
+"""A TLS record; a larger buffer would be allocated in vain at each read."""
+PLAIN_READ_SIZE: Final = 262_144
+FLUSH: Final = 30.0
+"""Seconds a closed connection has to take what is still queued."""
+LINGER: Final = 2.0
+"""Seconds a closed connection is still read, so that the peer gets our last bytes and not a reset (RFC 9112 9.6)."""
+LINGER_OCTETS: Final = 4 << 20
+
+
+class StreamError(Exception):
+    """The connection is gone: reset, timed out, or the TLS layer failed."""
+
+
+def _nothing() -> None:
+    """Stands in for a callback that is not set."""
+
+
+class Stream:
+    """A connected, non-blocking TCP socket in plain text."""
+
+    __slots__ = (
+        "_closing",
+        "_linger_timer",
+        "_lingered",
+        "_queue",
+        "_read_waits",
+        "_reading",
+        "_writing",
+        "eof",
+        "error",
+        "fd",
+        "loop",
+        "on_closed",
+        "on_drained",
+        "on_readable",
+        "queued",
+        "sock",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+        self.loop = loop
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.on_readable: Callable[[], object] = _nothing
+        self.on_drained: Callable[[], object] = _nothing
+        self.on_closed: Callable[[], object] = _nothing
+        self.queued = 0
+        self.eof = False
+        self.error = ""
+        self._read_waits = False
+        self._queue: deque[bytes | memoryview] | None = None
+        self._reading = False
+        self._writing = False
+        self._closing = False
+        self._lingered = 0
+        self._linger_timer: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self.fd < 0 else "closing" if self._closing else "open"
+        return f"<{type(self).__name__} fd={self.fd} {state} queued={self.queued}>"
+
+    @classmethod
+    def connect(cls, loop: asyncio.AbstractEventLoop, address: tuple[str, int]) -> Stream:
+        """Begin to connect to an IP address. `on_drained` tells success; failure closes it, `error` says why.
+
+        Raises `StreamError` when the attempt fails at once. Neither callback runs before this returns.
+        """
+        sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            code = sock.connect_ex(address)
+        except OSError as error:
+            sock.close()
+            raise StreamError(error.strerror or str(error)) from None
+        if code not in (0, errno.EINPROGRESS):
+            sock.close()
+            raise StreamError(os.strerror(code))
+        stream = cls(loop, sock)
+        stream._writing = True
+        loop.add_writer(stream.fd, stream._connected)
+        return stream
+
+    def _connected(self) -> None:
+        self._stop_writing()
+        code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self.error = os.strerror(code)
+            self.abort()
+        else:
+            self.on_drained()
+
+    # reading
+
+    def recv(self) -> bytes | None:
+        """What has arrived; None when nothing has; b"" once the peer has ended its side."""
+        try:
+            data = self.sock.recv(PLAIN_READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            raise StreamError(error.strerror or str(error)) from None
+        if not data:
+            self.eof = True
+        return data
+
+    @property
+    def pending(self) -> bool:
+        """Whether decrypted bytes wait that no readiness event will announce."""
+        return False
+
+    @property
+    def reading(self) -> bool:
+        return self._reading
+
+    def start_reading(self) -> None:
+        """Call `on_readable` whenever bytes may be there. Bytes already decrypted are announced once by the loop."""
+        if self._reading or self.fd < 0 or self._closing:
+            return
+        self._reading = True
+        self.loop.add_reader(self.fd, self._readable)
+        if self.pending:
+            self.loop.call_soon(self._readable_late)
+
+    def stop_reading(self) -> None:
+        if self._reading:
+            self._reading = False
+            self.loop.remove_reader(self.fd)
+
+    def _readable(self) -> None:
+        self.on_readable()
+
+    def _readable_late(self) -> None:
+        if self._reading:
+            self.on_readable()
+
+    # writing
+
+    def _send(self, data: bytes | memoryview) -> int:
+        """Octets taken, 0 when the socket is full."""
+        try:
+            return self.sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            raise StreamError(error.strerror or str(error)) from None
+
+    def write(self, data: bytes | memoryview) -> bool:
+        """Send at once what the socket takes and keep the rest; False when something had to be kept.
+
+        Raises `StreamError` only when not one octet of `data` has left.
+        """
+        if self._queue:
+            self._queue.append(data)
+            self.queued += len(data)
+            return False
+        if self.fd < 0 or self._closing:
+            # The TLS layer remembers the number of a closed descriptor, which may be another connection's by now.
+            raise StreamError("closed")
+        size = len(data)
+        sent = self._send(data)
+        if sent == size:
+            return True
+        # In bulk go on until the socket is full: waiting for the loop after each record costs most of the speed.
+        view = memoryview(data)
+        try:
+            while sent:
+                view = view[sent:]
+                if not view:
+                    return True
+                sent = self._send(view)
+        except StreamError as error:
+            # Part of it has left: the caller must not take this for a write that never happened.
+            self.error = str(error)
+            self.loop.call_soon(self.abort)
+            return False
+        self._keep(view)
+        return False
+
+    def _keep(self, rest: memoryview) -> None:
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(rest)
+        self.queued += len(rest)
+        if not self._writing:
+            self._writing = True
+            self.loop.add_writer(self.fd, self._writable)
+
+    def _writable(self) -> None:
+        queue = self._queue
+        try:
+            while queue:
+                # After a refused TLS write the same octets must be offered again: `rest` keeps the exact tail.
+                rest = queue[0]
+                sent = self._send(rest)
+                if not sent:
+                    return
+                self.queued -= sent
+                if sent == len(rest):
+                    queue.popleft()
+                else:
+                    queue[0] = memoryview(rest)[sent:]
+        except StreamError as error:
+            self.error = str(error)
+            self.abort()
+            return
+        self._queue = None
+        self._stop_writing()
+        if self._closing:
+            self._finish()
+            return
+        self.on_drained()
+        if self._read_waits:
+            self._readable_after_write()
+
+    def _readable_after_write(self) -> None:
+        self._read_waits = False
+        self._stop_writing()
+        self.on_readable()
+
+    def _stop_writing(self) -> None:
+        if self._writing:
+            self._writing = False
+            self.loop.remove_writer(self.fd)
+
+    # closing
+
+    @property
+    def closed(self) -> bool:
+        return self.fd < 0 or self._closing
+
+    def close(self) -> None:
+        """Flush, end our side, read the peer out within a deadline, close. `on_closed` tells when it is over."""
+        if self._closing or self.fd < 0:
+            return
+        self.stop_reading()
+        self._closing = True
+        self._linger_timer = self.loop.call_later(FLUSH, self.abort)
+        if not self._queue:
+            self._finish()
+
+    def _farewell(self) -> bool:
+        """End the layer above TCP; False when the socket is full and it must be tried again."""
+        return True
+
+    def _finish(self) -> None:
+        try:
+            if not self._farewell():
+                self._writing = True
+                self.loop.add_writer(self.fd, self._farewell_again)
+                return
+            self.sock.shutdown(socket.SHUT_WR)
+        except (StreamError, OSError):
+            self.abort()
+            return
+        if self.eof:
+            self.abort()
+            return
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+        self._linger_timer = self.loop.call_later(LINGER, self.abort)
+        self.loop.add_reader(self.fd, self._linger)
+        self._reading = True
+
+    def _farewell_again(self) -> None:
+        self._stop_writing()
+        self._finish()
+
+    def _linger(self) -> None:
+        try:
+            data = self.sock.recv(PLAIN_READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        self._lingered += len(data)
+        if not data or self._lingered > LINGER_OCTETS:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close now; what is queued is lost."""
+        if self.fd < 0:
+            return
+        self.stop_reading()
+        self._stop_writing()
+        self.fd = -1
+        self._closing = True
+        self._queue = None
+        self.queued = 0
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+            self._linger_timer = None
+        self._drop()
+        on_closed, self.on_closed = self.on_closed, _nothing
+        self.on_readable = self.on_drained = _nothing
+        on_closed()
+
+    def _drop(self) -> None:
+        self.sock.close()
+
+
+class TLSStream(Stream):
+    """The same over a pyOpenSSL connection that is bound to the socket."""
+
+    __slots__ = ("_plain", "tls")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, tls: SSL.Connection) -> None:
+        super().__init__(loop, sock)
+        self.tls = tls
+        self._plain = False
+
+    def handshake(self) -> bool:
+        """One step; True when it is done, False to be called again when the socket is ready.
+
+        Raises `SSL.Error` untranslated: the caller reports the reason in full.
+        """
+        try:
+            self.tls.do_handshake()
+        except SSL.WantReadError:
+            self._stop_writing()
+            return False
+        except SSL.WantWriteError:
+            if not self._writing:
+                self._writing = True
+                self.loop.add_writer(self.fd, self._readable)
+            return False
+        self._stop_writing()
+        return True
+
+    def recv(self) -> bytes | None:
+        if self.fd < 0:
+            raise StreamError("closed")
+        try:
+            return self.tls.recv(READ_SIZE)
+        except SSL.WantReadError:
+            return None
+        except SSL.ZeroReturnError:
+            self.eof = True
+            return b""
+        except SSL.WantWriteError:
+            # A key update must be answered first; reading goes on once the socket takes the answer.
+            self._wait_to_read()
+            return None
+        except SSL.SysCallError as error:
+            if error.args[0] == -1:  # the peer closed TCP without close_notify
+                self.eof = True
+                return b""
+            raise StreamError(str(error.args[1])) from None
+        except SSL.Error as error:
+            raise StreamError(tls_reason(error)) from None
+
+    def _wait_to_read(self) -> None:
+        self._read_waits = True
+        if not self._writing:
+            self._writing = True
+            self.loop.add_writer(self.fd, self._readable_after_write)
+
+    @property
+    def pending(self) -> bool:
+        return self.tls.pending() > 0
+
+    def _send(self, data: bytes | memoryview) -> int:
+        if not data:
+            return 0
+        try:
+            return self.tls.send(data)
+        except SSL.WantWriteError:
+            return 0
+        except SSL.SysCallError as error:
+            raise StreamError(str(error.args[-1])) from None
+        except SSL.Error as error:
+            # WantReadError belongs here: renegotiation is off, so a write never has to wait for a read.
+            raise StreamError(tls_reason(error)) from None
+
+    def _farewell(self) -> bool:
+        if self._plain:
+            return True
+        try:
+            self.tls.shutdown()
+        except SSL.WantWriteError:
+            return False
+        except SSL.Error as error:
+            raise StreamError(tls_reason(error)) from None
+        return True
+
+    def close_without_tls(self) -> None:
+        """Close gracefully on TCP alone, after a handshake that never was one."""
+        self.stop_reading()
+        self._closing = True
+        self._plain = True
+        self._finish()
+
+    def _drop(self) -> None:
+        self.tls.set_app_data(None)
+        self.sock.close()
+
+
+def tls_reason(error: SSL.Error) -> str:
+    """OpenSSL's own words for the first error of the queue, such as "http request"; "" when it gave none."""
+    if error.args and isinstance(error.args[0], list) and error.args[0]:
+        return str(error.args[0][0][-1])
+    return str(error.args[-1]) if error.args else ""

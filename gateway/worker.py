@@ -1,0 +1,353 @@
+"""One data-plane process: accepts, sweeps deadlines, swaps snapshots, drains.
+
+The life of a worker: forked by the supervisor with its sockets, its row of the scoreboard and the stock of blank TLS
+contexts → builds the snapshot → says `ready` → serves until told to drain, or until the supervisor is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import logging
+import os
+import secrets
+import signal
+import socket
+from time import monotonic, monotonic_ns
+from typing import TYPE_CHECKING, Final
+
+import uvloop
+
+from gateway.channel import Channel, ChannelClosedError, Message, unpack
+from gateway.counting import Counting
+from gateway.hardening import no_memory_dumps
+from gateway.links import Links
+from gateway.session import Session
+from gateway.snapshot import Prepared, SnapshotError, build
+from monitoring.access_log import AccessLog
+from monitoring.log_sink import open_sink
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
+
+    from gateway.scoreboard import Scoreboard
+    from gateway.snapshot import Bundle, ListenerRuntime, Snapshot
+
+log = logging.getLogger("settlegate.worker")
+
+ACCEPTS_PER_TURN: Final = 16
+SWEEP: Final = 0.25
+"""Seconds between two looks at every session's deadline: one timer for all instead of one per request."""
+LINKS_SWEEP: Final = 20
+"""Sweeps between two looks at idle links."""
+PAUSE: Final = 0.5
+"""Seconds without accepting when descriptors have run out."""
+DRAIN: Final = 60.0
+"""Seconds an exchange in progress may still take after SIGTERM."""
+TWO_NIGHTS: Final = 2 * 86_400.0
+"""Age in seconds at which a connection is closed: ticket keys are rotated nightly, and none outlives two."""
+REVIEWS_PER_TURN: Final = 64
+_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+Sockets = dict[tuple[str, str], list[socket.socket]]
+"""(listener, address) → one listening socket per worker."""
+
+
+class Worker:
+    """Everything a session may ask of its process."""
+
+    def __init__(
+        self, bundle: Bundle, stock: list[SSL.Context], board: Scoreboard, index: int, sockets: Sockets, channel: Channel
+    ) -> None:
+        self.index = index
+        self.board = board
+        self.stock = stock
+        self.sockets = sockets
+        self.channel = channel
+        self.draining = False
+        self.sessions: set[Session] = set()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.links = Links(self.loop)
+        self.count = Counting(board, AccessLog(open_sink(bundle.config.log.access), self.loop.call_later))
+        self.stopped = self.loop.create_future()
+        self._accepting: dict[int, tuple[str, socket.socket]] = {}
+        self._adopted: set[int] = set()
+        self._pending: tuple[int, Prepared, Sockets] | None = None
+        self._paused = False
+        self._sweeps = 0
+        self._request_ids = secrets.token_hex(6)
+        self._request_number = 0
+        prepared = build(bundle, stock, board, index)
+        prepared.install()
+        self.snapshot: Snapshot = prepared.snapshot
+
+    # ---- what sessions ask for
+
+    def next_request_id(self) -> bytes:
+        self._request_number += 1
+        return b"%s-%x" % (self._request_ids.encode(), self._request_number)
+
+    def session_closed(self, session: Session) -> None:
+        if session in self.sessions:
+            self.sessions.discard(session)
+            self.count.listener_connection(session.listener.slot, -1)
+            if self.draining and not self.sessions:
+                self._leave()
+
+    # ---- accepting
+
+    def start(self) -> None:
+        self._listen()
+        self.count.mine.generation[0] = self.snapshot.generation
+        self.count.mine.accepting[0] = 1
+        self.channel.sock.setblocking(False)
+        self.loop.add_reader(self.channel.fileno(), self._message)
+        self.loop.add_signal_handler(signal.SIGTERM, self.drain)
+        self.loop.call_later(SWEEP, self._sweep)
+        self.channel.send("ready", generation=self.snapshot.generation)
+
+    def _listen(self) -> None:
+        """Accept on the own sockets and on those of a dead neighbour, for every listener of the snapshot."""
+        wanted: dict[int, tuple[str, socket.socket]] = {}
+        if not self.draining:
+            for (name, _), sockets in self.sockets.items():
+                if name in self.snapshot.listeners:
+                    for index in (self.index, *self._adopted):
+                        if index < len(sockets):
+                            wanted[sockets[index].fileno()] = (name, sockets[index])
+        for fd in [fd for fd in self._accepting if fd not in wanted]:
+            self.loop.remove_reader(fd)
+            del self._accepting[fd]
+        for fd, (name, sock) in wanted.items():
+            if fd not in self._accepting:
+                self._accepting[fd] = (name, sock)
+                if not self._paused:
+                    self.loop.add_reader(fd, self._accept, name, sock)
+
+    def _accept(self, name: str, sock: socket.socket) -> None:
+        listener = self.snapshot.listeners[name]
+        for _ in range(ACCEPTS_PER_TURN):
+            try:
+                connection, address = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF_DESCRIPTORS:
+                    self._pause(error)
+                else:
+                    log.warning("accept on %s: %s", name, error)
+                return
+            self._begin(listener, connection, address[0])
+
+    def _begin(self, listener: ListenerRuntime, connection: socket.socket, client: str) -> None:
+        try:
+            connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.count.listener_connections(listener.slot) >= listener.connections_limit:
+                self.count.over_limit(listener, client)
+                connection.close()
+                return
+            session = Session(self, listener, connection, client)
+        except Exception:
+            log.exception("a connection from %s could not be taken", client)
+            connection.close()
+            return
+        self.sessions.add(session)
+        self.count.listener_connection(listener.slot, 1)
+
+    def _pause(self, error: OSError) -> None:
+        if self._paused:
+            return
+        self._paused = True
+        log.error("cannot accept: %s; pausing for %g s (raise the limit of open files)", error, PAUSE)
+        for fd in self._accepting:
+            self.loop.remove_reader(fd)
+        self.loop.call_later(PAUSE, self._resume)
+
+    def _resume(self) -> None:
+        self._paused = False
+        for fd, (name, sock) in self._accepting.items():
+            self.loop.add_reader(fd, self._accept, name, sock)
+
+    # ---- deadlines
+
+    def _sweep(self) -> None:
+        self.loop.call_later(SWEEP, self._sweep)
+        now = monotonic()
+        self.count.mine.heartbeat[0] = monotonic_ns()
+        for session in [session for session in self.sessions if session.deadline < now]:
+            try:
+                session.expire()
+            except Exception:
+                log.exception("closing %r after an unexpected error", session)
+                session.abort()
+        self._sweeps += 1
+        if not self._sweeps % LINKS_SWEEP:
+            self.links.expire(now, self.snapshot.link_idle)
+            for session in [session for session in self.sessions if now - session.born > TWO_NIGHTS]:
+                session.drain()
+
+    # ---- messages from the supervisor
+
+    def _message(self) -> None:
+        try:
+            received = self.channel.receive()
+        except ChannelClosedError:
+            log.error("the supervisor is gone; draining")
+            self.loop.remove_reader(self.channel.fileno())
+            self.drain()
+            return
+        if received is None:
+            return
+        message, fds = received
+        try:
+            self._handle(message, fds)
+        except ChannelClosedError:
+            self.drain()
+
+    def _handle(self, message: Message, fds: list[int]) -> None:
+        kind = message["kind"]
+        if kind == "prepare":
+            self._prepare(message, fds)
+        elif kind == "commit":
+            self._commit(int(message["generation"]))
+        elif kind == "discard":
+            self._discard()
+        elif kind == "adopt":
+            self._adopted.add(int(message["index"]))
+            self._listen()
+        elif kind == "release":
+            self._adopted.discard(int(message["index"]))
+            self._listen()
+
+    def _prepare(self, message: Message, fds: list[int]) -> None:
+        """Build the next snapshot beside the one in force; nothing of it shows yet."""
+        self._discard()
+        opened: Sockets = {}
+        handles = iter(fds[1:])
+        for name, address, count in message["sockets"]:
+            opened[name, address] = [socket.socket(fileno=next(handles)) for _ in range(count)]
+        generation = int(message["generation"])
+        try:
+            bundle = unpack(fds[0])
+            prepared = build(bundle, self.stock, self.board, self.index, self.snapshot)
+        except Exception as error:  # whatever it is, the answer is no and the old one stays in force
+            _close(opened)
+            if not isinstance(error, SnapshotError):
+                log.exception("preparing generation %d", generation)
+            self.channel.send("not_ready", generation=generation, problem=str(error))
+            return
+        finally:
+            os.close(fds[0])
+        self._pending = (generation, prepared, opened)
+        self.channel.send("ready", generation=generation)
+
+    def _discard(self) -> None:
+        if self._pending is not None:
+            _close(self._pending[2])
+            self._pending = None
+
+    def _commit(self, generation: int) -> None:
+        if self._pending is None or self._pending[0] != generation:
+            return
+        _, prepared, opened = self._pending
+        self._pending = None
+        prepared.install()
+        self.snapshot = prepared.snapshot
+        self.sockets.update(opened)
+        for key in [key for key in self.sockets if key[0] not in self.snapshot.listeners or not self._bound(key)]:
+            gone = self.sockets.pop(key)
+            for sock in gone:
+                if sock.fileno() in self._accepting:
+                    self.loop.remove_reader(sock.fileno())
+                    del self._accepting[sock.fileno()]
+                sock.close()
+        self._listen()
+        problem = self.count.access.reopen()
+        if problem:
+            log.error("access log: %s", problem)
+        self.links.expire(monotonic(), self.snapshot.link_idle)
+        self.count.mine.generation[0] = generation
+        self.channel.send("committed", generation=generation)
+        self._review(list(self.sessions))
+
+    def _bound(self, key: tuple[str, str]) -> bool:
+        name, address = key
+        return address in {str(bind) for bind in self.snapshot.bundle.config.listeners[name].bind}
+
+    def _review(self, sessions: list[Session]) -> None:
+        """Look at live sessions in the light of the new snapshot, a few in each turn of the loop."""
+        for session in sessions[:REVIEWS_PER_TURN]:
+            try:
+                session.review()
+            except Exception:
+                log.exception("closing %r after an unexpected error", session)
+                session.abort()
+        if len(sessions) > REVIEWS_PER_TURN:
+            self.loop.call_soon(self._review, sessions[REVIEWS_PER_TURN:])
+
+    # ---- leaving
+
+    def drain(self) -> None:
+        """Stop accepting, finish what is in flight, leave."""
+        if self.draining:
+            return
+        self.draining = True
+        self.count.mine.accepting[0] = 0
+        # Whoever is in the accept queue has been promised a connection: take them before the sockets go.
+        for name, sock in list(self._accepting.values()):
+            self._accept(name, sock)
+        self._listen()
+        for sockets in self.sockets.values():
+            for sock in sockets:
+                sock.close()
+        self.sockets.clear()
+        for session in list(self.sessions):
+            session.drain()
+        self.loop.call_later(DRAIN, self._leave)
+        if not self.sessions:
+            self._leave()
+
+    def _leave(self) -> None:
+        if not self.stopped.done():
+            for session in list(self.sessions):
+                session.abort()
+            self.links.close()
+            self.count.access.close()
+            self.stopped.set_result(None)
+
+
+def _close(sockets: Sockets) -> None:
+    for several in sockets.values():
+        for sock in several:
+            sock.close()
+
+
+def run(
+    bundle: Bundle, stock: list[SSL.Context], board: Scoreboard, index: int, row: int, sockets: Sockets, channel: Channel
+) -> int:
+    """The forked child's whole life; returns its exit status."""
+    board.own(row)
+    no_memory_dumps()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor passes it on
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    async def serve() -> None:
+        worker = Worker(bundle, stock, board, index, sockets, channel)
+        worker.start()
+        gc.collect()
+        gc.freeze()
+        # Sessions are freed by counting references; the collector only looks for what callbacks left in circles.
+        gc.set_threshold(50_000, 20, 50)
+        await worker.stopped
+
+    try:
+        uvloop.run(serve())
+    except SnapshotError as error:
+        log.error("worker %d: %s", index, error)
+        channel.send("not_ready", generation=bundle.generation, problem=str(error))
+        return 1
+    except ChannelClosedError:
+        return 1
+    return 0

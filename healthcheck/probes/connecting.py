@@ -1,0 +1,23 @@
+"""Failures of connecting, translated once: OSError -> verdict."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+
+from healthcheck import words
+from healthcheck.target import Verdict
+
+_UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
+
+
+def verdict_of(kind: str, error: OSError) -> Verdict:
+    """The text of the exception goes nowhere: it may repeat what a peer or a resolver said."""
+    if isinstance(error, ssl.SSLError):
+        untrusted = isinstance(error, ssl.SSLCertVerificationError)
+        return Verdict(False, words.tls_failed(untrusted), "protocol")
+    if isinstance(error, ConnectionRefusedError):
+        return Verdict(False, words.refused(kind), "connect")
+    if error.errno in _UNREACHABLE:
+        return Verdict(False, words.unreachable(kind), "connect")
+    return Verdict(False, words.connect_failed(kind), "connect")
