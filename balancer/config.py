@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from settings.errors import RuleError, RulesError
 from settings.types import (
+    AgentAddress,
     Bool,
     Duration,
     Int,
@@ -25,14 +26,14 @@ class NodeConfig(Model):
     """One address of a pool."""
 
     address: NodeAddress
-    """Where the node serves; also its name in metrics and in the admin API."""
+    """Where the node serves; also its name in metrics and in the admin API. A host name is looked up at start and reload."""
     weight: Number = Field(1.0, gt=0, le=1000)
     """Its share of the work against the pool's other nodes."""
     max_requests: Int | None = Field(None, ge=1, le=1_000_000)
     """Requests in flight, over all workers; default: no limit."""
     backup: Bool = False
     """Takes requests only while no other node of the pool can."""
-    snmp: NodeAddress | None = None
+    snmp: AgentAddress | None = None
     """Its SNMP agent; default: the node's host and the check's port."""
 
 

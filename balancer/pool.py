@@ -223,8 +223,8 @@ class Pool:
 
     def active(self) -> dict[str, int]:
         """Leases per address over all workers."""
-        read = _reader([node.slot for node in self.nodes], self._board.rows)
-        return {node.address: max(0, int(count)) for node, count in zip(self.nodes, read(), strict=True)}
+        rows = self._board.rows
+        return {node.address: max(0, sum([row.node_active[node.slot] for row in rows])) for node in self.nodes}
 
     def _states(self) -> Counter[NodeState]:
         states = self._board.page.node_state

@@ -136,7 +136,7 @@ class Authority:
         not_before: datetime | None = None,
         not_after: datetime | None = None,
         san: Sequence[str] = (),
-        attributes: Iterable[x509.NameAttribute] = (),
+        attributes: Iterable[x509.NameAttribute[str]] = (),
         key: PrivateKey | None = None,
         serial: int | None = None,
     ) -> Issued:
@@ -205,8 +205,9 @@ class Authority:
         not_after: datetime | None,
         serial: int | None = None,
     ) -> x509.CertificateBuilder:
-        issuer = self.certificate.subject
-        return _builder(subject, issuer, public, self.key.public_key(), days, not_before, not_after, serial)
+        issuer, issuer_key = self.certificate.subject, self.certificate.public_key()
+        assert isinstance(issuer_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)  # noqa: S101 - as `load` checked
+        return _builder(subject, issuer, public, issuer_key, days, not_before, not_after, serial)
 
     def _leaf(
         self,
@@ -307,7 +308,7 @@ def _usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_
     )
 
 
-def _subject(common_name: str | None, uid: str | Sequence[str], attributes: Iterable[x509.NameAttribute]) -> x509.Name:
+def _subject(common_name: str | None, uid: str | Sequence[str], attributes: Iterable[x509.NameAttribute[str]]) -> x509.Name:
     uids = (uid,) if isinstance(uid, str) else tuple(uid)
     named = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
     return x509.Name([*named, *(x509.NameAttribute(NameOID.USER_ID, value) for value in uids), *attributes])

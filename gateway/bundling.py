@@ -69,7 +69,9 @@ def _resolve(config: GatewayConfig, problems: list[str]) -> Iterator[tuple[str, 
             yield str(node.address), (str(found[0][4][0]), port)
 
 
-def choose_bases(config: GatewayConfig, previous: Bundle | None, used: int, *, rotate: bool) -> tuple[dict[str, int], int]:
+def choose_bases(
+    config: GatewayConfig, previous: Bundle | None, used: int, *, rotate: bool
+) -> tuple[dict[str, int], int]:
     """Listener → index into the stock, and how many of the stock are used then.
 
     A base keeps its ticket keys and its settings for good; new settings, or a rotation of the keys, take a blank one.
@@ -87,5 +89,3 @@ def choose_bases(config: GatewayConfig, previous: Bundle | None, used: int, *, r
 
 def _settings(listener: ListenerConfig) -> tuple[object, ...]:
     return listener.minimum_tls, listener.refusal, listener.resumption
-
-

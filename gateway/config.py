@@ -42,6 +42,7 @@ class SessionTimeouts(Model):
     """How long a client may take."""
 
     handshake: Duration = seconds(10)
+    """From accept to the end of the TLS handshake."""
     head: Duration = seconds(10)
     """The whole request head."""
     body: Duration = seconds(30)
@@ -111,8 +112,11 @@ class ListenerConfig(Model):
     certificate: FilePath
     """Chain, leaf first."""
     key: FilePath
+    """The certificate's private key, without passphrase."""
     minimum_tls: Literal["1.2", "1.3"] = "1.2"
+    """In quotes."""
     trust: TrustConfig
+    """Whose certificates are accepted."""
     refusal: Literal["explain", "close"] = "explain"
     """explain: finish the handshake and answer 403 with the reason; close: fail the handshake."""
     timeouts: SessionTimeouts = SessionTimeouts()
@@ -128,13 +132,16 @@ class InstitutionLimits(Model):
     rate: Rate | None = None
     """New requests."""
     connections: Int | None = Field(None, ge=1, le=1_000_000)
+    """Open at a time."""
 
 
 class InstitutionConfig(Model):
     """A hospital or pharmacy that may enter."""
 
     name: str = Field("", max_length=200)
+    """For people: shown in logs and on pages."""
     enabled: Bool = True
+    """false refuses it, and closes what it has open."""
     routes: tuple[str, ...] | None = None
     """Names of the routes it may use; default: all."""
     keys: tuple[KeyPin, ...] = ()
@@ -153,6 +160,7 @@ class RouteConfig(Model):
     path: str = Field("/", pattern=r"^/[!-~]*$", max_length=2048)
     """Prefix of the normalised path."""
     pool: str
+    """Name of the pool that serves it."""
 
 
 class PoolConfig(BalancingConfig):
@@ -173,7 +181,7 @@ _AT_LEAST_ONE: dict[str, Any] = {"minProperties": 1}
 
 
 class GatewayConfig(Model):
-    """One gateway."""
+    """One gateway: its listeners, who may enter, and where requests go."""
 
     workers: Int = Field(default_factory=_processors, ge=1, le=64)
     """Data-plane processes; default: one per CPU."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from settings.addresses import Address, ip_address
 from settings.errors import RuleError
-from settings.types import Address
 from settings.wording import nearest
 
 if TYPE_CHECKING:
@@ -70,24 +69,27 @@ def _addresses(config: GatewayConfig) -> Iterator[RuleError]:
     for pool, settings in config.pools.items():
         for index, node in enumerate(settings.nodes):
             for own in bound:
-                if node.address.port and _overlap(node.address, own.address):
+                if _reaches(node.address, own.address):
                     message = f"that is this gateway itself: {own.title} listens on {own.address}"
                     yield RuleError(message, "pools", pool, "nodes", index, "address", uses=(own.place,))
 
 
 def _overlap(one: Address, other: Address) -> bool:
     """IPv6 sockets are opened for IPv6 alone, so `[::]` does not take the IPv4 port."""
-    if one.port != other.port or not one.port:
+    first, second = ip_address(one.host), ip_address(other.host)
+    if one.port != other.port or not one.port or first is None or second is None:
         return False
-    first, second = (_plain(ipaddress.ip_address(address.host)) for address in (one, other))
     return first.version == second.version and (first == second or first.is_unspecified or second.is_unspecified)
 
 
-def _plain(
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
-) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
+def _reaches(node: Address, own: Address) -> bool:
+    """A node on another host may well have the port that we listen on everywhere."""
+    if node.port != own.port:
+        return False
+    there, here = ip_address("127.0.0.1" if node.host == "localhost" else node.host), ip_address(own.host)
+    if there is None or here is None or there.version != here.version:
+        return False
+    return there == here or (here.is_unspecified and there.is_loopback)
 
 
 def _pins(config: GatewayConfig) -> Iterator[RuleError]:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 import uvloop
 from OpenSSL import SSL
@@ -32,15 +32,22 @@ from gateway.node_table import Key, NodeTable
 from gateway.scoreboard import Scoreboard
 from gateway.slots import Slots
 from healthcheck.monitor import Monitor
-from healthcheck.target import Target
+from healthcheck.target import Label, Target
 from monitoring import admin, exposition
-from monitoring.centre import AdminAction, NodeView, PoolView, ReloadResult, ReloadUnderWayError, UnknownNodeError
-from monitoring.centre import UnknownPoolError
+from monitoring.centre import (
+    AdminAction,
+    NodeView,
+    PoolView,
+    ReloadResult,
+    ReloadUnderWayError,
+    UnknownNodeError,
+    UnknownPoolError,
+)
 from monitoring.control_metrics import ControlMetrics
 
 if TYPE_CHECKING:
     from gateway.snapshot import Bundle
-    from healthcheck.target import Label, Report
+    from healthcheck.target import Report
     from healthcheck.words import Words
 
 log = logging.getLogger("settlegate.control")
@@ -167,9 +174,7 @@ class Control:
         waiting, self._reload = self._reload, None
         if waiting is not None and not waiting.done():
             generation = int(message["generation"])
-            waiting.set_result(
-                ReloadResult(ok, generation, problems=() if ok else lines, notices=lines if ok else ())
-            )
+            waiting.set_result(ReloadResult(ok, generation, problems=() if ok else lines, notices=lines if ok else ()))
 
     # ---- what the monitor says
 
@@ -199,7 +204,7 @@ class Control:
 
     def _hurry(self) -> None:
         """A node that failed real requests is probed at once."""
-        for key, slot in self.table.keys():
+        for key, slot in self.table.slots():
             failed = self.board.total("node_failures", slot)
             if failed > self.failures.get(key, 0):
                 self.monitor.hurry(_target(key))
@@ -248,14 +253,16 @@ class Control:
     async def reload(self) -> ReloadResult:
         if self._reload is not None:
             raise ReloadUnderWayError
-        self._reload = waiting = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[ReloadResult] = asyncio.get_running_loop().create_future()
+        self._reload = waiting
         try:
             self.channel.send("reload", by="admin API")
             async with asyncio.timeout(RELOAD_WITHIN):
                 return await waiting
         except (ChannelClosedError, TimeoutError) as error:
-            why = "the supervisor did not answer in time" if isinstance(error, TimeoutError) else "the supervisor is gone"
-            return ReloadResult(False, self.generation, problems=(why,))
+            late = isinstance(error, TimeoutError)
+            why = "the supervisor did not answer in time" if late else "the supervisor is gone"
+            return ReloadResult(ok=False, generation=self.generation, problems=(why,))
         finally:
             self._reload = None
 
@@ -277,10 +284,11 @@ class Control:
         return exposition.institutions_page(self._sources)
 
     def _readings(self) -> list[exposition.NodeReading]:
-        return [exposition.NodeReading(*key, *self.table.state(key)) for key, _ in self.table.keys()]
+        return [exposition.NodeReading(*key, *self.table.state(key)) for key, _ in self.table.slots()]
 
 
-PROBE_REASONS: Final = ("connect", "timeout", "status", "body", "protocol", "unknown_data", "over_limit", "auth", "internal")
+PROBE_REASONS: Final[tuple[str, ...]] = get_args(Label)
+"""Known from the start, so that their series begin at 0."""
 
 
 def _target(key: Key) -> str:

@@ -108,10 +108,10 @@ class Counting:
             mine.pool_buckets[pool.slot * _BUCKETS + bisect_left(BUCKETS, duration)] += 1
             mine.pool_seconds[pool.slot] += int(duration * 1e6)
         mine.institution_codes[slot * _CLASSES + code // 100 - 1] += 1
-        mine.institution_bytes[slot * 2] += exchange.bytes_in
+        mine.institution_bytes[slot * 2] += exchange.body.octets
         mine.institution_bytes[slot * 2 + 1] += exchange.bytes_out
         mine.institution_last_seen[slot] = int(time.time())
-        session, head, node = exchange.session, exchange.head, exchange.node
+        session, head, placement = exchange.session, exchange.head, exchange.placement
         self.access.exchange(
             listener=session.listener.name,
             institution=institution.id,
@@ -120,16 +120,16 @@ class Counting:
             target=head.target,
             status=status,
             pool=pool.name if pool is not None else None,
-            node=node,
-            bytes_in=exchange.bytes_in,
+            node=placement.node if placement is not None else None,
+            bytes_in=exchange.body.octets,
             bytes_out=exchange.bytes_out,
             duration=duration,
-            upstream_duration=now - exchange.node_started if node is not None else None,
+            upstream_duration=now - exchange.node_started if placement is not None else None,
             request_id=exchange.request_id.decode(),
             tls=session.tls_version,
             resumed=session.resumed,
             reason=reason or None,
-            attempts=exchange.attempts,
+            attempts=placement.attempts if placement is not None else 0,
         )
 
     def rejected(self, session: Session, error: GatewayError, size: int, request_id: str) -> None:

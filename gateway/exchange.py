@@ -10,22 +10,21 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from balancer.pool import Lease, NoNodeReady
+from gateway.bodies import RequestBody, ResponseBody
 from gateway.errors import (
     BadRequest,
     GatewayError,
     LimitExceeded,
     NodeProtocolError,
     NodeTimeout,
-    NodeUnreachable,
     NoNode,
     NoRoute,
-    QueueFull,
     RequestTimeout,
     RouteForbidden,
 )
-from gateway.http1 import CHUNKED, ChunkReader, RequestHead, ResponseHead, parse_response
+from gateway.http1 import RequestHead, ResponseHead, parse_response
 from gateway.links import Link
+from gateway.placement import Placement
 from gateway.stream import StreamError
 
 if TYPE_CHECKING:
@@ -40,30 +39,21 @@ class Exchange:
     """From a complete request head to the end of its response; the session hands in what the client sends."""
 
     __slots__ = (
-        "_chunks_down",
-        "_chunks_up",
-        "_connecting",
-        "_down_left",
+        "_download",
         "_link",
-        "_node_ended",
-        "_reuse",
         "_sent",
-        "_tried",
         "_unsent",
-        "_up_left",
         "_upload_dead",
         "_wire",
         "answer",
-        "attempts",
-        "bytes_in",
+        "body",
         "bytes_out",
         "counted",
         "head",
         "institution",
         "keep_alive",
-        "lease",
-        "node",
         "node_started",
+        "placement",
         "pool",
         "reason",
         "request_id",
@@ -81,34 +71,25 @@ class Exchange:
         self.started = started
         self.node_started = started
         self.pool: PoolRuntime | None = None
-        self.lease: Lease | None = None
-        self.node: str | None = None
+        self.placement: Placement | None = None
         self.answer: ResponseHead | None = None
         self.status = 0
         self.reason = ""
-        self.attempts = 0
-        self.bytes_in = 0
         self.bytes_out = 0
         self.tunnel = False
         self.keep_alive = head.keep_alive
         self.request_id = head.request_id or session.worker.next_request_id()
         self._link: Link | None = None
-        self._tried: set[str] | None = None
         self._wire = b""
         self._unsent = b""
-        self._connecting = False
         self._sent = False
         self._upload_dead = False
-        self._node_ended = False
-        self._reuse = False
-        self._up_left = head.length  # octets of the request body still to come; CHUNKED while its end is unknown
-        self._chunks_up = ChunkReader(BadRequest) if head.length == CHUNKED else None
-        self._down_left = 0
-        self._chunks_down: ChunkReader | None = None
+        self.body = RequestBody(head.length)
+        self._download: ResponseBody | None = None
 
     def __repr__(self) -> str:
         where = self._link.key if self._link else "-"
-        return f"<Exchange {self.head.method!r} {self.head.path!r} node={where} up_left={self._up_left} {self.status}>"
+        return f"<Exchange {self.head.method!r} {self.head.path!r} node={where} {self.body!r} {self.status}>"
 
     # ---- the beginning
 
@@ -122,7 +103,11 @@ class Exchange:
             head = self.head
             number = b"" if head.request_id else b"X-Request-Id: %s\r\n" % self.request_id
             self._wire = b"%s%sX-Forwarded-Host: %s\r\n%s\r\n" % (head.head, session.identity, head.host, number)
-            self._find_node(pool)
+            self.placement = placement = Placement(session.worker, pool, self._send, self.fail)
+            placement.start()
+            if placement.deadline:
+                session.stream.stop_reading()
+                session.deadline = placement.deadline
         except GatewayError as error:
             self.fail(error)
         return leftover
@@ -147,100 +132,22 @@ class Exchange:
             raise NoNode(pool.refuses)
         return pool
 
-    def _find_node(self, pool: PoolRuntime) -> None:
-        """Lease a node and send the request, on an idle link or a new one."""
-        session = self.session
-        worker = session.worker
-        failure: NodeUnreachable | None = None
-        while True:
-            if self._tried is not None and len(self._tried) > pool.retries:
-                raise failure or NodeUnreachable(f"{len(self._tried)} nodes did not answer")
-            try:
-                lease = pool.balancer.lease(exclude=self._tried or ())
-            except NoNodeReady as none:
-                if self._tried:
-                    raise failure or NodeUnreachable(str(none)) from None
-                raise (QueueFull if none.full else NoNode)(str(none)) from None
-            self.lease = lease
-            self.attempts += 1
-            self.node = key = lease.node.address
-            link = worker.links.take(key)
-            try:
-                if link is not None:
-                    self._link = link
-                    self._send(link)
-                    return
-                self._link = link = worker.links.dial(key, pool.endpoints[key])
-            except StreamError as error:
-                failure = self._no_connection(str(error))
-                continue
-            self._connecting = True
-            link.stream.on_drained = self._connected
-            link.stream.on_closed = self._connect_failed
-            session.stream.stop_reading()
-            session.deadline = monotonic() + pool.connect_timeout
-            return
-
-    def _no_connection(self, why: str) -> NodeUnreachable:
-        """Give the lease back and remember the node as tried: nothing of the request has reached it."""
-        lease, link = self.lease, self._link
-        assert lease is not None  # noqa: S101 - for the type checker: called only with a lease
-        node = lease.node
-        self.lease = None
-        self._link = None
-        self._connecting = False
-        lease.release(failed=True)
-        if self._tried is None:
-            self._tried = set()
-        fresh = link is None or link.exchanges == 0
-        if fresh:
-            self._tried.add(node.address)
-        if link is not None:
-            link.stream.on_closed = _ignore
-            link.stream.abort()
-        worker = self.session.worker
-        if self.pool is not None:
-            worker.count.retry(self.pool.slot)
-        if fresh:
-            worker.count.node_failed(node.slot)
-        return NodeUnreachable(f"{node.address}: {why}" if why else node.address)
-
-    def _connected(self) -> None:
-        link = self._link
-        assert link is not None  # noqa: S101
-        self._connecting = False
-        try:
-            self._send(link)
-        except StreamError as error:
-            self._retry(str(error))
-
-    def _connect_failed(self) -> None:
-        self._retry(self._link.stream.error if self._link is not None else "")
-
-    def _retry(self, why: str) -> None:
-        failure = self._no_connection(why)
-        try:
-            if self.pool is None or len(self._tried or ()) > self.pool.retries:
-                raise failure  # noqa: TRY301
-            self._find_node(self.pool)
-        except GatewayError as error:
-            self.fail(failure if isinstance(error, NoNode) else error)
-
     def _send(self, link: Link) -> None:
         """Head and what has come of the body in one write. Raises StreamError only when not an octet has left."""
         stream = link.stream
-        stream.on_readable = self._node_readable
-        stream.on_drained = self._node_drained
-        stream.on_closed = self._node_closed
         self.node_started = now = monotonic()
         unsent = self._unsent
         done = stream.write(self._wire + unsent if unsent else self._wire)
-        self._unsent = b""
+        self._link = link
+        self._unsent = self._wire = b""
         self._sent = True
+        stream.on_readable = self._node_readable
+        stream.on_drained = self._node_drained
+        stream.on_closed = self._node_closed
         stream.start_reading()
         session = self.session
         if done:
-            session.stream.start_reading()
+            session.resume_reading()
         else:
             session.stream.stop_reading()
         self._set_deadline(now)
@@ -253,7 +160,7 @@ class Exchange:
             return
         if self.tunnel:
             session.deadline = now + pool.idle_timeout
-        elif session.stream.queued or (self._up_left and not self._upload_dead and self._node_idle()):
+        elif session.stream.queued or (self.body.left and not self._upload_dead and self._node_idle()):
             session.deadline = now + session.listener.body_timeout
         else:
             session.deadline = now + pool.response_timeout
@@ -268,7 +175,7 @@ class Exchange:
         if self.tunnel:
             self._to_node(data)
             return b""
-        if not self._up_left:
+        if not self.body.left:
             return data
         try:
             return self._upload(data)
@@ -277,29 +184,9 @@ class Exchange:
             return b""
 
     def _upload(self, data: bytes) -> bytes:
-        left = self._up_left
-        self.bytes_in += len(data)
-        if left >= 0:
-            if len(data) <= left:
-                self._up_left = left - len(data)
-                rest = b""
-            else:
-                data, rest = data[:left], data[left:]
-                self._up_left = 0
-                self.bytes_in -= len(rest)
-        else:
-            reader = self._chunks_up
-            assert reader is not None  # noqa: S101
-            data, used = _rechunk(reader, data)
-            rest = b""
-            if reader.done:
-                self._up_left = 0
-                self._chunks_up = None
-            if used is not None:
-                rest = used
-                self.bytes_in -= len(rest)
-        if data:
-            self._to_node(data)
+        wire, rest = self.body.take(data)
+        if wire:
+            self._to_node(wire)
         return rest
 
     def _to_node(self, data: bytes) -> None:
@@ -326,7 +213,7 @@ class Exchange:
         """The client ended its side; a complete request is still answered."""
         if self.tunnel:
             self._end_tunnel()
-        elif self._up_left:
+        elif self.body.left:
             self.fail(BadRequest("the body ended before its announced length"))
 
     def client_lost(self) -> None:
@@ -348,7 +235,7 @@ class Exchange:
         self.fail(NodeProtocolError(f"{early}: {why}" if why else early))
 
     def _node_name(self) -> str:
-        return self.node or "the node"
+        return self.placement.node if self.placement is not None else "the node"
 
     def _node_readable(self) -> None:
         link = self._link
@@ -360,8 +247,8 @@ class Exchange:
                 return
             if self.tunnel:
                 self._from_tunnel(data)
-            elif self.answer is not None:
-                self._download(data)
+            elif self._download is not None:
+                self._relay(self._download, data)
             elif data:
                 self._answer(link, data)
             else:
@@ -399,16 +286,12 @@ class Exchange:
 
     def _begin_download(self, answer: ResponseHead, rest: bytes) -> None:
         session, http10 = self.session, self.head.http10
-        length = answer.length
-        self._down_left = length
-        self._reuse = answer.keep_alive
-        if self._up_left or session.stream.eof or session.worker.draining:
+        self._download = ResponseBody(answer.length, http10=http10)
+        if self.body.left or session.stream.eof or session.worker.draining:
             # An answer before the whole request was read: what is still on its way cannot be told from a new request.
             self.keep_alive = False
         framing = b""
-        if length < 0:
-            if length == CHUNKED:
-                self._chunks_down = ChunkReader(NodeProtocolError)
+        if answer.length < 0:
             if http10:
                 self.keep_alive = False
             else:
@@ -417,62 +300,30 @@ class Exchange:
             framing += b"Connection: close\r\n"
         elif http10:
             framing += b"Connection: keep-alive\r\n"
-        self._download(rest, answer.head + framing + b"\r\n", begin=True)
+        self._relay(self._download, rest, answer.head + framing + b"\r\n")
 
-    def _download(self, data: bytes, out: bytes = b"", *, begin: bool = False) -> None:
-        left = self._down_left
-        ended = False
-        if left >= 0:
-            size = len(data)
-            if not size and left and not begin:
+    def _relay(self, body: ResponseBody, data: bytes, out: bytes = b"") -> None:
+        if data:
+            out += body.take(data)
+        elif not out:
+            last = body.node_closed()
+            if last is None:
                 self._node_lost("")
                 return
-            if size > left:
-                # Octets behind the end would be read as the next response (RFC 9112 6.3).
-                data = data[:left]
-                size = left
-                self._reuse = False
-            self._down_left = left - size
-            ended = size == left
-            out = out + data if out else data
-        elif left == CHUNKED:
-            if not data and not begin:
-                self._node_lost("")
-                return
-            out, ended = self._decode(data, out)
-        elif not data and not begin:
-            ended = True
-            if not self.head.http10:
-                out = b"0\r\n\r\n"
-        elif data:
-            out += data if self.head.http10 else b"%x\r\n%s\r\n" % (len(data), data)
+            out = last
         session = self.session
         self.bytes_out += len(out)
         flowing = session.send(out) if out else True
-        if self._link is None:
+        link = self._link
+        if link is None:
             return  # the client is gone
-        if ended:
-            self._complete()
+        if body.ended:
+            self._complete(body)
         elif not flowing:
-            self._link.stream.stop_reading()
+            link.stream.stop_reading()
             session.deadline = monotonic() + session.listener.body_timeout
         else:
             self._set_deadline(monotonic())
-
-    def _decode(self, data: bytes, out: bytes) -> tuple[bytes, bool]:
-        reader = self._chunks_down
-        assert reader is not None  # noqa: S101
-        if self.head.http10:
-            pieces: list[bytes | memoryview] = [out]
-            used = reader.feed(data, pieces)
-            wire = b"".join(pieces)
-        else:
-            body, rest = _rechunk(reader, data)
-            wire = out + body
-            used = len(data) - len(rest or b"")
-        if reader.done and used < len(data):
-            self._reuse = False
-        return wire, reader.done
 
     def client_drained(self) -> None:
         """The client has taken what was queued: the node may go on."""
@@ -480,16 +331,16 @@ class Exchange:
             self._link.stream.start_reading()
             self._set_deadline(monotonic())
 
-    def _complete(self) -> None:
+    def _complete(self, body: ResponseBody) -> None:
         """The response has been handed over whole."""
         link = self._link
         self._link = None
         if link is not None:
-            link.stream.on_closed = _ignore
-            if self._reuse and not self._up_left and not link.stream.queued and not self._upload_dead:
+            reusable = self.answer is not None and self.answer.keep_alive and not body.surplus
+            if reusable and not self.body.left and not link.stream.queued and not self._upload_dead:
                 link.links.give_back(link)
             else:
-                link.stream.abort()
+                link.let_go()
         self._end(self.status, "")
 
     # ---- tunnels
@@ -516,8 +367,7 @@ class Exchange:
         link = self._link
         self._link = None
         if link is not None:
-            link.stream.on_closed = _ignore
-            link.stream.close()
+            link.let_go(flush=True)
         self._end(101, "")
 
     # ---- the end
@@ -526,12 +376,14 @@ class Exchange:
         """The deadline of whoever had to move has passed."""
         if self.tunnel:
             self._end_tunnel()
-        elif self._connecting:
-            self._retry(f"no connection within {self.pool.connect_timeout if self.pool else 0:g} s")
+        elif self.placement is not None and self.placement.deadline:
+            self.placement.expire()
+            if self.placement.deadline:
+                self.session.deadline = self.placement.deadline
         elif self.answer is not None:
             side = "the client took nothing" if self.session.stream.queued else "the node sent nothing"
             self.fail(NodeTimeout(side))
-        elif self._up_left and not self._upload_dead and self._node_idle():
+        elif self.body.left and not self._upload_dead and self._node_idle():
             self.fail(RequestTimeout("the request body did not arrive in time"))
         else:
             self.fail(NodeTimeout(f"{self._node_name()} did not answer in time"))
@@ -541,8 +393,8 @@ class Exchange:
         session = self.session
         if session.exchange is not self:
             return
-        if isinstance(error, NodeProtocolError | NodeTimeout) and self.lease is not None:
-            session.worker.count.node_failed(self.lease.node.slot)
+        if isinstance(error, NodeProtocolError | NodeTimeout) and self.placement is not None:
+            session.worker.count.node_failed(self.placement.slot)
         self._drop_link()
         self.reason = error.reason
         if self.answer is not None:
@@ -552,7 +404,7 @@ class Exchange:
             session.abort()
             return
         self.status = error.status
-        self.keep_alive = self.keep_alive and not self._up_left and not isinstance(error, BadRequest)
+        self.keep_alive = self.keep_alive and not self.body.left and not isinstance(error, BadRequest)
         self.keep_alive = self.keep_alive and not session.worker.draining and not session.stream.eof
         page = session.problem(error, self)
         self.bytes_out = len(page)
@@ -560,36 +412,17 @@ class Exchange:
         self._end(error.status, error.reason)
 
     def _drop_link(self) -> None:
-        link = self._link
+        link = self._link or (self.placement.link if self.placement is not None else None)
         self._link = None
         if link is not None:
-            link.stream.on_closed = _ignore
-            link.stream.abort()
+            link.let_go()
 
     def _end(self, status: int, reason: str) -> None:
         session = self.session
         if session.exchange is not self:
             return
         session.exchange = None
-        lease = self.lease
-        if lease is not None:
-            lease.release()
+        if self.placement is not None:
+            self.placement.release()
         session.worker.count.end(self, status, reason, monotonic())
         session.exchange_ended(self.keep_alive)
-
-
-def _rechunk(reader: ChunkReader, data: bytes) -> tuple[bytes, bytes | None]:
-    """Decode strictly and encode anew, so that no reader behind us sees the sender's spelling of the framing."""
-    pieces: list[bytes | memoryview] = []
-    used = reader.feed(data, pieces)
-    wire = b""
-    size = sum(map(len, pieces))
-    if size:
-        wire = b"".join((b"%x\r\n" % size, *pieces, b"\r\n"))
-    if not reader.done:
-        return wire, None
-    return b"%s0\r\n%s\r\n" % (wire, reader.trailers), data[used:]
-
-
-def _ignore() -> None:
-    """The link's end is known already."""

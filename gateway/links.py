@@ -36,6 +36,15 @@ class Link:
         """An idle node has nothing to say: its end of file, or octets nobody asked for, end the link."""
         self.links.discard(self)
 
+    def let_go(self, *, flush: bool = False) -> None:
+        """End the connection without telling its last exchange; `flush` lets what is queued out first."""
+        stream = self.stream
+        stream.on_readable = stream.on_drained = stream.on_closed = _ignore
+        if flush:
+            stream.close()
+        else:
+            stream.abort()
+
     def alive(self) -> bool:
         """Whether the node has neither closed nor spoken since the loop last looked.
 
@@ -114,8 +123,7 @@ class Links:
     @staticmethod
     def _abort(links: Iterable[Link]) -> None:
         for link in links:
-            link.stream.on_closed = _ignore
-            link.stream.abort()
+            link.let_go()
 
 
 def _ignore() -> None:

@@ -159,7 +159,7 @@ class NodeTable:
 
     # ---- what is asked of it
 
-    def keys(self) -> Iterator[tuple[Key, int]]:
+    def slots(self) -> Iterator[tuple[Key, int]]:
         for key, entry in self._entries.items():
             yield key, entry.slot
 

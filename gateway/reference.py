@@ -41,7 +41,7 @@ def configuration_page() -> str:
         for part in NOT_IN_FORCE
     )
     introduction = (
-        f"{_INTRODUCTION}\nAccepted and not yet in force (`settlegate check` names each that a file writes):\n\n{later}"
+        f"{_INTRODUCTION}\nAccepted, not yet in force (`settlegate check` names each that is written):\n\n{later}"
     )
     return page(GatewayConfig, "Configuration", introduction)
 

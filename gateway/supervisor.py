@@ -541,9 +541,7 @@ def _next_rotation(now: float) -> float:
 
 def run(path: Path) -> int:
     """`settlegate run`: exit status 0 after an orderly end, 1 when it could not start."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s")
     try:
         return Supervisor(path.resolve()).run()
     except ConfigError as error:

@@ -58,7 +58,13 @@ class Worker:
     """Everything a session may ask of its process."""
 
     def __init__(
-        self, bundle: Bundle, stock: list[SSL.Context], board: Scoreboard, index: int, sockets: Sockets, channel: Channel
+        self,
+        bundle: Bundle,
+        stock: list[SSL.Context],
+        board: Scoreboard,
+        index: int,
+        sockets: Sockets,
+        channel: Channel,
     ) -> None:
         self.index = index
         self.board = board
@@ -325,7 +331,13 @@ def _close(sockets: Sockets) -> None:
 
 
 def run(
-    bundle: Bundle, stock: list[SSL.Context], board: Scoreboard, index: int, row: int, sockets: Sockets, channel: Channel
+    bundle: Bundle,
+    stock: list[SSL.Context],
+    board: Scoreboard,
+    index: int,
+    row: int,
+    sockets: Sockets,
+    channel: Channel,
 ) -> int:
     """The forked child's whole life; returns its exit status."""
     board.own(row)

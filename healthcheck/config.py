@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from settings.errors import RuleError, RulesError
 from settings.types import Duration, Int, Model, Percent, Port, Secret, seconds
@@ -18,10 +18,11 @@ class HttpCheck(Model):
     path: str = Field("/", pattern=r"^/[!-~]*$", max_length=2048)
     """Target of the request, in its encoded form."""
     method: Literal["GET", "HEAD", "OPTIONS"] = "GET"
+    """How to ask; HEAD brings no body to search."""
     status: tuple[Status, ...] = Field((200,), min_length=1)
     """What counts as healthy."""
     body_contains: str | None = Field(None, min_length=1, max_length=1024)
-    """Text that must occur in the first 64 KiB of the body."""
+    """Text that must occur in the body."""
     host: str | None = Field(None, min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._:\[\]-]+$")
     """Host field to send; default: the node's address."""
     port: Port | None = Field(None, ge=1, le=65535)
@@ -75,7 +76,11 @@ class SnmpCheck(Model):
 
     port: Port = Field(161, ge=1, le=65535)
     """The agent's UDP port on the node's host; a node's own `snmp` goes first."""
-    version: Annotated[Literal["2c", "3"], BeforeValidator(_version_text)] = "2c"
+    version: Annotated[
+        Literal["2c", "3"],
+        BeforeValidator(_version_text),
+        WithJsonSchema({"enum": ["2c", "3", 3]}),
+    ] = "2c"
     """2c sends its community in clear text; 3 is taken only with authentication and privacy."""
     community: Secret | None = None
     """2c only."""
@@ -116,8 +121,11 @@ class CheckConfig(Model):
     """One way the nodes of a pool are probed: exactly one of `http`, `tcp` and `snmp`."""
 
     http: HttpCheck | None = None
+    """An answer with the right status, and body."""
     tcp: TcpCheck | None = None
+    """A connection is accepted; `tcp: {}` has everything."""
     snmp: SnmpCheck | None = None
+    """Load readings that weigh the node."""
     interval: Duration = Field(default_factory=_default_interval)
     """Between two probes of the same node; default 5s, for snmp 10s. At most 1s while in doubt, 2s while down."""
     timeout: Duration = seconds(1)

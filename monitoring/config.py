@@ -61,7 +61,9 @@ class AdminConfig(Model):
     bind: BindAddress = Address("127.0.0.1", 19901)
     """Loopback only."""
     tls: AdminTLSConfig | None = None
+    """Its own certificate."""
     trust: TrustConfig | None = None
+    """Whose client certificates may use it."""
 
     @model_validator(mode="after")
     def _nobody_else_gets_in(self) -> Self:
@@ -147,10 +149,19 @@ def _web_address(url: str) -> str:
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
 
 
+def _without_query(url: str) -> str:
+    """Many services take their key in the query."""
+    address, mark, _ = url.partition("?")
+    return address + mark + ("<secret>" if mark else "")
+
+
 class SmsHttp(Model):
     """One POST per message to a text message service."""
 
-    url: Annotated[str, AfterValidator(_web_address), Hidden()]
+    url: Annotated[
+        str, AfterValidator(_web_address), PlainSerializer(_without_query, return_type=str, when_used="json"), Hidden()
+    ]
+    """Where to post; its query, if any, is treated as a secret."""
     template: str = Field("{text}", min_length=1, max_length=4096)
     """The body to send; {text} and {to} are filled in."""
     headers: dict[HeaderName, Secret] = Field(default_factory=dict)
@@ -198,7 +209,9 @@ class AlertRoute(Model):
 class AlertsConfig(Model):
     """Who is told when something is wrong."""
 
-    channels: dict[str, ChannelConfig] = Field(default_factory=dict)
+    channels: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")], ChannelConfig] = Field(
+        default_factory=dict
+    )
     """Ways to reach people, by name."""
     routes: tuple[AlertRoute, ...] = ()
     """All that match are used."""

@@ -22,6 +22,23 @@ _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0
 ADDRESS_WANTED = "an address is HOST:PORT: 127.0.0.1:8080 or [::1]:8080"
 
 
+def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """None for a host name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def parse_node_address(value: Any, *, names: bool = True) -> Address:
+    """An address to connect to: that of one host."""
+    address = parse_address(value, names=names)
+    host = ip_address(address.host)
+    if host is not None and (host.is_unspecified or host.is_multicast):
+        raise ValueError("the address of one host is wanted")
+    return address
+
+
 def parse_address(value: Any, *, names: bool = False, any_port: bool = False) -> Address:
     """`names` allows a host name in place of an IP address, `any_port` allows port 0."""
     if isinstance(value, Address):
@@ -45,5 +62,5 @@ def parse_address(value: Any, *, names: bool = False, any_port: bool = False) ->
     except ValueError:
         if names and _HOST_NAME.match(host) and not host.rpartition(".")[2].isdigit():
             return Address(host.lower(), port)
-    wanted = "an IP address or a host name" if names else "an IP address (host names are not looked up)"
+    wanted = "an IP address or a host name" if names else "an IP address"
     raise ValueError(f"the host must be {wanted}")

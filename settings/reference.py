@@ -11,12 +11,18 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from settings.fields import bare, fields_of, is_model, words, written_default
+from settings.fields import bare, fields_of, in_writing, is_model, words, written_default
 from settings.types import Called, Secret
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _PLAIN_WORDS: Final = {str: "text", int: "whole number", float: "number", bool: "boolean", Secret: "secret"}
+
+_BOUNDS: Final = (
+    (annotated_types.Ge, "ge", "from"),
+    (annotated_types.Gt, "gt", "above"),
+    (annotated_types.Le, "le", "to"),
+)
 
 # --- JSON Schema ---------------------------------------------------------------------------------------------
 
@@ -68,8 +74,6 @@ def _clean(definition: dict[str, Any], model: type[BaseModel] | None) -> dict[st
         place.pop("default", None)
         if (default := written_default(model, name)) is not None and _section_in(field) is None:  # type: ignore[arg-type]
             place["default"] = default
-        if name == "version" and "enum" in place:
-            place["enum"] = [*place["enum"], *(int(word) for word in place["enum"] if word.isdigit())]
     return cleaned
 
 
@@ -118,7 +122,7 @@ def _section(model: type[BaseModel], path: str) -> str:
     lines = [f"## {path or 'The file'}\n", (model.__doc__ or "").strip() + "\n"]
     lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
     for key, name, field in fields_of(model):
-        cells = (f"`{key}`", _type(field), _default(model, name, field), field.description or "")
+        cells = (f"`{key}`", _type(model, name, field), _default(model, name, field), field.description or "")
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -129,39 +133,36 @@ def _default(model: type[BaseModel], name: str, field: FieldInfo) -> str:
     if _section_in(field) is not None:
         return ""
     default = written_default(model, name)
-    if default in (None, [], {}):
+    if default in (None, [], {}, ""):
         return ""
     return f"`{json.dumps(default, ensure_ascii=False) if isinstance(default, (bool, list)) else default}`"
 
 
-def _type(field: FieldInfo) -> str:
-    return type_words(field.annotation, field.metadata, field)
+def _type(model: type[BaseModel], name: str, field: FieldInfo) -> str:
+    return type_words(field.annotation, field.metadata) + _range(model, name, field.metadata)
 
 
-def type_words(annotation: Any, marks: list[Any], field: FieldInfo | None = None) -> str:
-    """`list of path`, `whole number from 1 to 64`."""
+def type_words(annotation: Any, marks: list[Any]) -> str:
+    """`list of path`, `whole number`."""
     annotation, more = bare(annotation)
     marks = [*marks, *more]
     called = next((mark.words for mark in marks if isinstance(mark, Called)), None)
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if called is not None:
-        text = called
-    elif allowed := words(annotation):
-        text = ", ".join(f"`{word}`" for word in allowed)
-    elif origin is tuple:
+        return called
+    if allowed := words(annotation):
+        return ", ".join(f"`{word}`" for word in allowed)
+    if origin is tuple:
         return f"list of {type_words(args[0], [])}"
-    elif origin is dict:
+    if origin is dict:
         return f"mapping of {type_words(args[1], [])} by {type_words(args[0], [])}"
-    elif is_model(annotation):
-        return "section"
-    else:
-        text = _PLAIN_WORDS.get(annotation, "text")
-    return text + _range(marks)
+    return "section" if is_model(annotation) else _PLAIN_WORDS.get(annotation, "text")
 
 
-def _range(marks: list[Any]) -> str:
-    low = next((mark.ge for mark in marks if isinstance(mark, annotated_types.Ge)), None)
-    above = next((mark.gt for mark in marks if isinstance(mark, annotated_types.Gt)), None)
-    high = next((mark.le for mark in marks if isinstance(mark, annotated_types.Le)), None)
-    text = f" from {low}" if low is not None else f" above {above}" if above is not None else ""
-    return text + (f" to {high}" if high is not None else "")
+def _range(model: type[BaseModel], name: str, marks: list[Any]) -> str:
+    text = ""
+    for kind, bound, phrase in _BOUNDS:
+        for mark in marks:
+            if isinstance(mark, kind):
+                text += f" {phrase} {in_writing(model, name, getattr(mark, bound))}"
+    return text

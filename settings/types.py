@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from settings.addresses import Address, parse_address
+from settings.addresses import Address, parse_address, parse_node_address
 from settings.units import (
     BYTE_RATE_PATTERN,
     DURATION_PATTERN,
@@ -45,6 +45,7 @@ from settings.units import (
 
 __all__ = [
     "Address",
+    "AgentAddress",
     "BindAddress",
     "Bool",
     "ByteRate",
@@ -159,7 +160,11 @@ Port = Annotated[int, Strict(), WithJsonSchema({"type": "integer", "minimum": 1,
 
 
 def _parse_node_address(value: Any) -> Address:
-    return parse_address(value)
+    return parse_node_address(value)
+
+
+def _parse_agent_address(value: Any) -> Address:
+    return parse_node_address(value, names=False)
 
 
 def _parse_bind_address(value: Any) -> Address:
@@ -174,12 +179,21 @@ _ADDRESS_PATTERN = r"^(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+):[0-9]{1,5}$"
 
 NodeAddress = Annotated[
     Address,
-    Called("IP address and port"),
+    Called("host and port"),
     BeforeValidator(_parse_node_address),
     PlainSerializer(str, return_type=str, when_used="json"),
     WithJsonSchema(_written(_ADDRESS_PATTERN, "127.0.0.1:18101")),
 ]
-"""Where to connect to."""
+"""Where to connect to. A name is looked up once, by whoever loads the configuration."""
+
+AgentAddress = Annotated[
+    Address,
+    Called("IP address and port"),
+    BeforeValidator(_parse_agent_address),
+    PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema(_written(_ADDRESS_PATTERN, "127.0.0.1:161")),
+]
+"""Where to send datagrams to."""
 
 BindAddress = Annotated[
     Address,

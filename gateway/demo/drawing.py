@@ -21,7 +21,7 @@ STATES = {
     "maintenance": ("维护", "blue"),
 }
 KEYS = (
-    ("1 2 3", "停/启节点", "kill, start a node"),
+    ("1-3", "停/启节点", "kill, start a node"),
     ("o", "1号内存", "fill memory of 1"),
     ("l", "3号CPU", "load CPU of 3"),
     ("r", "重载", "reload"),
@@ -75,11 +75,13 @@ def draw(scene: Scene, width: int, height: int) -> RenderableType:
     if scene.page:
         page = Panel(Text(scene.page, overflow="fold"), title=scene.title, box=box.ROUNDED, height=height - 2)
         return Group(page, keys)
-    fixed = 1 + (len(scene.nodes) + 4) + 3 + 1  # title, table, claims, keys
+    wide = width >= NARROW
+    reasons = 0 if wide else len(scene.nodes)
+    fixed = 1 + (len(scene.nodes) + 5 + reasons) + 3 + 1  # title, table, claims, keys
     commands = _commands(scene.commands, width)
     room = height - fixed - 2
-    show_commands = commands is not None and room - commands[1] >= 4
-    parts: list[RenderableType] = [_title(scene, width), _nodes(scene.nodes, width), _claims(scene)]
+    show_commands = commands is not None and room - commands[1] >= 5
+    parts: list[RenderableType] = [_title(scene, width), _nodes(scene.nodes, wide=wide), _claims(scene, wide=wide)]
     if commands is not None and show_commands:
         parts.append(commands[0])
         room -= commands[1]
@@ -98,17 +100,18 @@ def _title(scene: Scene, width: int) -> Text:
     return text
 
 
-def _nodes(rows: Sequence[NodeRow], width: int) -> Table:
-    table = Table(box=box.ROUNDED, expand=True, show_edge=True, pad_edge=False, padding=(0, 1))
-    wide = width >= NARROW
-    table.add_column("节点 node" if wide else "节点", no_wrap=True)
-    table.add_column("状态 state", no_wrap=True)
-    for zh, en in (("权重", "weight"), ("在途", "requests"), ("结算", "settled"), ("内存", "memory"), ("CPU", "")):
-        table.add_column(f"{zh} {en}".strip() if wide else zh, justify="right", no_wrap=True)
-    table.add_column("原因 reason", ratio=1, no_wrap=True, overflow="ellipsis")
+def _nodes(rows: Sequence[NodeRow], *, wide: bool) -> RenderableType:
+    """Narrow screens get the reasons below the table, one line each."""
+    table = Table(box=box.ROUNDED, expand=True)
+    table.add_column("节点\nnode", no_wrap=True)
+    table.add_column("状态\nstate", no_wrap=True, ratio=None if wide else 1)
+    for title in ("权重\nweight", "在途\nrequests", "结算\nsettled", "内存\nmemory", "\nCPU"):
+        table.add_column(title, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("原因\nreason", ratio=1, no_wrap=True, overflow="ellipsis")
     for row in rows:
         zh, colour = STATES.get(row.state, (row.state, "white"))
-        table.add_row(
+        cells: list[RenderableType] = [
             f"{row.number} {row.address}" if wide else f"{row.number} :{row.address.rpartition(':')[2]}",
             Text(f"● {zh} {row.state}", style=colour),
             f"{row.weight:.2f}",
@@ -116,28 +119,33 @@ def _nodes(rows: Sequence[NodeRow], width: int) -> Table:
             str(row.settled),
             _share(row.memory),
             _share(row.cpu),
-            Text(row.reason),
-        )
-    return table
+        ]
+        table.add_row(*cells, *([Text(row.reason)] if wide else []))
+    if wide:
+        return table
+    reasons = [Text(f" {row.number} {row.reason}", "dim", no_wrap=True, overflow="ellipsis") for row in rows]
+    return Group(table, *reasons)
 
 
 def _share(value: int) -> Text:
     return Text(f"{value}%", style="red" if value >= 90 else "yellow" if value >= 60 else "")
 
 
-def _claims(scene: Scene) -> Panel:
+def _claims(scene: Scene, *, wide: bool) -> Panel:
     text = Text(no_wrap=True, overflow="ellipsis")
-    for zh, en, value, style in (
+    counts = (
         ("发出", "sent", scene.sent, ""),
         ("已结算", "settled", scene.settled, "green"),
         ("在途", "pending", scene.pending, ""),
         ("重发", "re-sent", scene.resent, "yellow" if scene.resent else ""),
         ("丢失", "lost", scene.lost, "bold red" if scene.lost else "bold green"),
-    ):
-        text.append(f"{zh} {en} ")
+    )
+    for zh, en, value, style in counts:
+        text.append(f"{zh} {en} " if wide else f"{zh} ")
         text.append(f"{value}  ", style=style)
     text.append(f"{scene.rate:.0f}/s")
-    return Panel(text, title="单据 claims", title_align="left", box=box.ROUNDED)
+    names = "" if wide else ": " + ", ".join(en for _, en, _, _ in counts)
+    return Panel(text, title=f"单据 claims{names}", title_align="left", box=box.ROUNDED)
 
 
 def _commands(commands: Sequence[str], width: int) -> tuple[Panel, int] | None:
@@ -158,5 +166,5 @@ def _keys(width: int) -> Text:
     text = Text(" ", no_wrap=True, overflow="ellipsis")
     for key, zh, en in KEYS:
         text.append(key, style="bold cyan")
-        text.append(f" {zh} {en}   " if width >= 160 else f" {zh}  ")
+        text.append(f" {zh} {en}   " if width >= 160 else f" {zh}  " if width >= NARROW else f" {zh} ")
     return text

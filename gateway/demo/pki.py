@@ -9,6 +9,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from certs.authority import Authority, crl_pem
 from gateway.demo import softtoken
 
 
@@ -49,4 +50,35 @@ class Keys:
 
 
 def make(folder: Path) -> Keys:
-    raise NotImplementedError
+    """All files into `folder`: ca.pem, ca.crl, gateway.pem and .key, and a pair for each client."""
+    folder.mkdir(mode=0o700)
+    authority = Authority.create("Settlegate demo CA", days=7)
+    (folder / "ca.pem").write_bytes(authority.pem)
+    (folder / "ca.crl").write_bytes(crl_pem(authority.crl()))
+    server = authority.issue("settlegate demo", usage="server", days=7, san=["127.0.0.1", "localhost"])
+    server.save(folder / "gateway.pem", folder / "gateway.key")
+    hospital = _pair(authority, HOSPITAL, folder / "hospital")
+    foreign = _pair(Authority.create("Somebody else's CA", days=7), HOSPITAL, folder / "foreign")
+    token, missing = None, ""
+    try:
+        token = softtoken.find(folder / "token")
+        pharmacy = _token_pair(authority, PHARMACY, folder / "pharmacy", token)
+    except softtoken.TokenUnusable as error:
+        token, missing = None, str(error)
+        pharmacy = _pair(authority, PHARMACY, folder / "pharmacy")
+    return Keys(folder / "ca.pem", hospital, pharmacy, foreign, token, missing)
+
+
+def _pair(authority: Authority, institution: Institution, stem: Path) -> Pair:
+    certificate, key = stem.with_suffix(".pem"), stem.with_suffix(".key")
+    authority.issue(institution.name, uid=institution.id, days=7).save(certificate, key)
+    return Pair(certificate, key)
+
+
+def _token_pair(authority: Authority, institution: Institution, stem: Path, token: softtoken.Token) -> Pair:
+    token.generate_key()
+    request = token.request(f"/UID={institution.id}/CN={institution.name}")
+    issued = authority.sign_csr(request, uid=institution.id, common_name=institution.name, days=7)
+    certificate = stem.with_suffix(".pem")
+    certificate.write_bytes(issued.pem)
+    return Pair(certificate, None)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from healthcheck.config import CheckConfig, HttpCheck, TcpCheck
 from healthcheck.monitor import Monitor
@@ -339,17 +345,49 @@ def test_a_publisher_that_raises_stops_nothing(caplog: pytest.LogCaptureFixture)
     assert "publishing node failed" in caplog.text
 
 
-def test_a_node_that_speaks_tls_is_checked_over_tls() -> None:
-    from cryptography import x509  # noqa: PLC0415 -- only here
+def self_signed(folder: Path) -> Path:
+    """Certificate and key for node.internal in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node.internal")])
+    today = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - datetime.timedelta(days=1))
+        .not_valid_after(today + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("node.internal")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = folder / "node.pem"
+    path.write_bytes(private + certificate.public_bytes(pem))
+    return path
 
-    assert x509  # the certificate comes from the PKI of the tests once there is one
 
+def test_a_node_that_speaks_tls_is_checked_over_tls_and_by_name(tmp_path: Path) -> None:
     async def story() -> None:
         heard = Heard()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        with RecordingNode(garbage(b"plain text, no TLS\r\n")) as node:
-            async with watching(heard, [target(node.port, tls=context, server_name="node.internal")]):
-                report = await heard.state("down")
-        assert report.active_reason.code in ("http_tls_failed", "http_timed_out")
+        path = self_signed(tmp_path)
+        serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        serving.load_cert_chain(path)
+        trusting, blind = ssl.create_default_context(cafile=str(path)), ssl.create_default_context()
+        with RecordingNode(ok(), tls=serving) as node, RecordingNode(garbage(b"no TLS here\r\n")) as plain:
+            async with watching(
+                heard,
+                [
+                    target(node.port, tls=trusting, server_name="node.internal"),
+                    target(node.port, name="other name", tls=trusting, server_name="elsewhere.internal"),
+                    target(node.port, name="unknown issuer", tls=blind, server_name="node.internal"),
+                    target(plain.port, name="plain", tls=trusting, server_name="node.internal"),
+                    target(node.port, name="asked plainly"),
+                ],
+            ):
+                await heard.state("up")
+                for name in ("other name", "unknown issuer", "plain", "asked plainly"):
+                    await heard.state("down", name)
+            assert node.requests[0].value(b"host") == f"node.internal:{node.port}".encode()
+        assert heard.latest("other name").active_reason.code == "http_untrusted"
+        assert heard.latest("unknown issuer").active_reason.code == "http_untrusted"
+        assert set(heard.labels("plain")) <= {"protocol", "timeout"}
 
     asyncio.run(story())

@@ -23,9 +23,7 @@ def request(data: bytes, limits: HeadLimits = LIMITS) -> RequestHead:
 def response(
     data: bytes, limits: HeadLimits = LIMITS, *, method: bytes = b"GET", upgrade: bool = False
 ) -> ResponseHead:
-    return _whole_and_in_prefixes(
-        lambda piece: parse_response(piece, limits, method=method, upgrade=upgrade), data
-    )
+    return _whole_and_in_prefixes(lambda piece: parse_response(piece, limits, method=method, upgrade=upgrade), data)
 
 
 def refused_request(data: bytes, limits: HeadLimits = LIMITS) -> type[GatewayError]:

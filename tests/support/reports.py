@@ -38,7 +38,10 @@ class Heard:
         self.durations.append(duration)
 
     def latest(self, target: str = "node") -> Report:
-        return next(report for report in reversed(self.reports) if report.target == target)
+        for report in reversed(self.reports):
+            if report.target == target:
+                return report
+        raise LookupError(f"nothing was published of {target}")
 
     def states(self, target: str = "node") -> list[str]:
         """The active states in order, each named once."""
@@ -50,7 +53,10 @@ class Heard:
 
     async def until(self, true: Callable[[], bool], what: str = "") -> None:
         deadline = time.monotonic() + PATIENCE
-        while not true():
+        while True:
+            with contextlib.suppress(LookupError):
+                if true():
+                    return
             assert time.monotonic() < deadline, f"never happened: {what}; last {self.reports[-3:]}, {self.probes[-9:]}"
             await asyncio.sleep(0.005)
 

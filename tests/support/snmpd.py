@@ -87,6 +87,12 @@ _ANSWERER = textwrap.dedent(
 )
 
 
+def busy(share: float, per_second: int = 200) -> dict[str, Value]:
+    """Values of CPU counters that run at this share."""
+    rates = {CPU_USER: share, CPU_NICE: 0.0, CPU_SYSTEM: 0.0, CPU_IDLE: 1.0 - share, CPU_WAIT: 0.0}
+    return {oid: ("counter", f"+{round(rate * per_second)}") for oid, rate in rates.items()}
+
+
 def need_snmpd() -> None:
     """Skip the test where the real agent or its tools are not installed."""
     for program in ("snmpd", "snmpset", "snmpget"):
@@ -129,6 +135,7 @@ class Snmpd:
         self._hidden = hidden
         self._users = {USER: ("SHA-256", "AES"), **(users or {})}
         self._lines = lines
+        self._served = [b for b in BRANCHES if any(oid.startswith(f"{b}.") for oid in self._values)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -208,6 +215,8 @@ class Snmpd:
 
     def say(self, oid: str, value: Value | None) -> None:
         """From the next question on; None: no such instance. In `BRANCHES` only."""
+        if not any(oid.startswith(f"{branch}.") for branch in self._served):
+            raise ValueError(f"{oid}: no value in its branch was given at the start, so snmpd answers it itself")
         if value is None:
             self._values.pop(oid, None)
         else:
@@ -216,10 +225,8 @@ class Snmpd:
 
     def busy(self, share: float, per_second: int = 200) -> None:
         """CPU counters that run at this share from now on."""
-        rates = {CPU_USER: share, CPU_NICE: 0.0, CPU_SYSTEM: 0.0, CPU_IDLE: 1.0 - share, CPU_WAIT: 0.0}
-        for oid, rate in rates.items():
-            self._values[oid] = ("counter", f"+{round(rate * per_second)}")
-        self._write_values()
+        for oid, value in busy(share, per_second).items():
+            self.say(oid, value)
 
     def set(self, oid: str, value: int) -> None:
         """Change an override of type integer, by SNMP itself."""

@@ -121,7 +121,7 @@ def test_publishing_moves_the_epoch_only_when_something_changed() -> None:
     for change in ({"state": 2}, {"admin": 1}, {"weight": 0.25}, {"since": 2e9}):
         before = page.epoch[0]
         cells = {"state": 1, "admin": 0, "weight": 0.5, "since": 1e9} | change
-        assert page.publish(4, **cells)  # type: ignore[arg-type]
+        assert page.publish(4, **cells)
         page.publish(4, state=1, admin=0, weight=0.5, since=1e9)
         assert page.epoch[0] == before + 2
     assert page.node_state.tolist() == [0, 0, 0, 0, 1]
