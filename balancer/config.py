@@ -26,7 +26,7 @@ class NodeConfig(Model):
     """One address of a pool."""
 
     address: NodeAddress
-    """Where the node serves; also its name in metrics and in the admin API. A host name is looked up at start and reload."""
+    """Where the node serves; also its name in metrics and admin API. A host name is looked up at start and reload."""
     weight: Number = Field(1.0, gt=0, le=1000)
     """Its share of the work against the pool's other nodes."""
     max_requests: Int | None = Field(None, ge=1, le=1_000_000)
@@ -121,7 +121,7 @@ class BalancingConfig(Model):
             message = "every node is a backup; a backup needs a node it stands in for"
             problems.append(RuleError(message, "nodes"))
         if self.min_healthy > len(self.nodes):
-            message = f"the pool has only {len(self.nodes)} of nodes; lower it or add nodes"
+            message = "that is more than the pool has nodes; lower it or add nodes"
             problems.append(RuleError(message, "min_healthy", uses=(("nodes",),)))
         if problems:
             raise RulesError(problems)

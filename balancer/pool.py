@@ -1,7 +1,7 @@
 """The nodes of a pool as one worker sees them: which may be picked, who has a lease, and that it comes back.
 
-States and weights come from the control page, counts from the rows of all workers; both through the small
-Protocols below. Without `control` the page stands still and the pool goes on with what it says. The sum of
+States and weights come from the control page, counts from the rows of all workers; both through the Protocols
+of board.py. Without `control` the page stands still and the pool goes on with what it says. The sum of
 leases is exact but for picks that other workers make in the same instant, so `max_requests` can be exceeded by
 at most (workers - 1). Waiting for capacity is the caller's business: `NoNodeReady.full` says when it helps.
 """
@@ -10,54 +10,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from functools import partial
-from operator import add, ge, itemgetter
-from typing import TYPE_CHECKING, Protocol
+from operator import ge
+from typing import TYPE_CHECKING
 
+from balancer.board import reader
 from balancer.node import Node, NodeState, state_of
 from balancer.pickers import Turns, round_robin
 from balancer.weight import clamped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from types import TracebackType
 
+    from balancer.board import Board, Row
     from balancer.config import BalancingConfig
     from balancer.pickers import Picker
 
 
-class Row(Protocol):
-    """One worker's counts, by slot."""
-
-    @property
-    def node_active(self) -> memoryview: ...
-    @property
-    def node_requests(self) -> memoryview: ...
-
-
-class Page(Protocol):
-    """What `control` says: cells by slot, and an epoch that rises with each change."""
-
-    @property
-    def epoch(self) -> memoryview: ...
-    @property
-    def node_state(self) -> memoryview: ...
-    @property
-    def node_weight(self) -> memoryview[float]: ...
-
-
-class Board(Protocol):
-    """The scoreboard of a worker that owns its row."""
-
-    @property
-    def rows(self) -> Sequence[Row]: ...
-    @property
-    def mine(self) -> Row: ...
-    @property
-    def page(self) -> Page: ...
-
-
-class NoNodeReady(Exception):  # noqa: N818 - a state of affairs that callers ask about, not a fault
+class NoNodeReady(Exception):
     """No node can take this exchange now. As text: "settlement: 0 of 3 (2 down, 1 draining)"."""
 
     def __init__(self, pool: str, states: Counter[NodeState], *, tried: int = 0, full: bool = False) -> None:
@@ -139,7 +109,7 @@ class _Choice:
         self.turns = turns
         limits = [math.inf if node.max_requests is None else node.max_requests for node in nodes]
         self.limits = limits if min(limits, default=math.inf) < math.inf else None
-        self.read = _reader([node.slot for node in nodes], rows)
+        self.read = reader([node.slot for node in nodes], rows)
 
 
 class Pool:
@@ -282,29 +252,6 @@ def _mask(active: list[float], choice: _Choice, exclude: Collection[str]) -> tup
         else:
             left = True
     return left, full
-
-
-def _reader(slots: Sequence[int], rows: Sequence[Row]) -> Callable[[], list[float]]:
-    """A function that reads the leases of these slots, summed over the rows, in few and fast steps."""
-    start, end = slots[0], slots[0] + len(slots)
-    columns: list[Callable[[], Iterable[int]]]
-    if list(slots) == list(range(start, end)):
-        columns = [row.node_active[start:end].tolist for row in rows]
-    else:
-        chosen = itemgetter(*slots)  # of two or more: one alone is contiguous
-        columns = [partial(chosen, row.node_active) for row in rows]
-    first, *others = columns
-    if len(others) == 1:
-        second = others[0]
-        return lambda: [*map(add, first(), second())]
-
-    def read() -> list[float]:
-        sums: Iterable[float] = first()
-        for column in others:
-            sums = map(add, sums, column())
-        return list(sums)
-
-    return read
 
 
 def nodes_of(pool: str, config: BalancingConfig, slots: Mapping[tuple[str, str], int]) -> tuple[Node, ...]:

@@ -308,7 +308,9 @@ def _usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_
     )
 
 
-def _subject(common_name: str | None, uid: str | Sequence[str], attributes: Iterable[x509.NameAttribute[str]]) -> x509.Name:
+def _subject(
+    common_name: str | None, uid: str | Sequence[str], attributes: Iterable[x509.NameAttribute[str]]
+) -> x509.Name:
     uids = (uid,) if isinstance(uid, str) else tuple(uid)
     named = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
     return x509.Name([*named, *(x509.NameAttribute(NameOID.USER_ID, value) for value in uids), *attributes])

@@ -17,6 +17,7 @@ SEALED: Final = 0x0301
 """TLS 1.0 as the version of a session: no listener speaks it, so no ticket that says so is ever resumed."""
 
 _NEEDED: Final = (
+    "ERR_clear_error",
     "SSL_SESSION_set_protocol_version",
     "SSL_get_session",
     "SSL_session_reused",
@@ -45,6 +46,14 @@ def require_client_purpose(store: crypto.X509Store) -> None:
 def session_reused(connection: SSL.Connection) -> bool:
     """Whether the handshake resumed a session; then nothing at all was verified in it."""
     return bool(lib.SSL_session_reused(connection._ssl))  # noqa: SLF001
+
+
+def forget_errors() -> None:
+    """Empty OpenSSL's error queue, which is one for all connections of the thread.
+
+    An overridden signature failure stays in it and would be taken for the failure of whatever waits next.
+    """
+    lib.ERR_clear_error()
 
 
 def seal(connection: SSL.Connection) -> None:

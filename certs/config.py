@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from settings.errors import RuleError
-from settings.types import FilePath, Model
+from settings.types import FilePath, Matching, Model
 
 
 class TrustConfig(Model):
@@ -32,7 +32,7 @@ class UpstreamTLSConfig(Model):
 
     anchors: tuple[FilePath, ...] = Field(min_length=1)
     """Files with the CA certificates that may issue the nodes' certificates."""
-    server_name: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:-]+$")
+    server_name: Annotated[str, Matching(r"[A-Za-z0-9.:-]{1,253}", "a host name or an IP address is wanted")]
     """The name that every node's certificate must carry; sent as SNI."""
     certificate: FilePath | None = None
     """Our client certificate, chain with the leaf first."""

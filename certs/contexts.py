@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
 from certs import binding
-from certs.credential import Credential, CredentialError, parse
+from certs.credential import Credential
 from certs.evidence import INTERNAL, Evidence, Handshake
 from certs.judge import Judge, proven
 from certs.keys import key_problem, octets
@@ -226,6 +226,7 @@ class Terminator:
                 return False
         if code:
             record.problems.add((depth, code))
+            binding.forget_errors()
             binding.seal(connection)
             if code == CHAIN_TOO_LONG or (depth >= ENDED_AT_DEPTH and reason_of(code) == "issuer_unknown"):
                 return False
@@ -239,13 +240,7 @@ class Terminator:
         """OpenSSL has come down to the client's certificate: judge the rest, and decide about the ticket."""
         if record.strange:
             return
-        path = record.path[::-1]
-        record.verification = found = trust.judge(path, self._clock())
-        record.problems |= found.problems
-        try:
-            record.credential = parse(octets(path[0]))
-        except CredentialError:
-            record.malformed = True
+        self._judge.arrive(record, trust, self._clock())
         if self._deserves_ticket(record):
             binding.unseal(connection)
 

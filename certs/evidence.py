@@ -124,7 +124,10 @@ class Proofs:
     def remember(self, credential: Credential, trust: Trust, verification: Verification) -> None:
         if not verification.clean:
             return
-        self._proofs[credential.fingerprint, trust.identity] = (credential, verification)
+        key = (credential.fingerprint, trust.identity)
+        if key in self._proofs and self._proofs[key][1] is verification:
+            return
+        self._proofs[key] = (credential, verification)
         while len(self._proofs) > PROOFS_LIMIT:
             self._proofs.popitem(last=False)
         for der in verification.chain:

@@ -13,6 +13,7 @@ from OpenSSL import crypto
 
 from certs.credential import Credential, CredentialError, parse
 from certs.evidence import INTERNAL, Evidence, Handshake, Proofs, describe
+from certs.keys import octets
 from certs.trust import Trust, Verification
 from certs.verdict import Problem, reasons_of
 
@@ -22,6 +23,21 @@ class Judge:
 
     def __init__(self) -> None:
         self.proofs = Proofs()
+
+    def arrive(self, record: Handshake, trust: Trust, now: float) -> None:
+        """In a full handshake, when OpenSSL has accepted a path down to the client's certificate: judge the rest."""
+        path = record.path[::-1]
+        der = octets(path[0])
+        proof = None if record.problems else self.proofs.find(hashlib.sha256(der).hexdigest(), trust, now)
+        if proof is not None:
+            record.credential, record.verification = proof
+            return
+        record.verification = found = trust.judge(path, now, keys=False)
+        record.problems |= found.problems
+        try:
+            record.credential = parse(der)
+        except CredentialError:
+            record.malformed = True
 
     def first_hand(self, record: Handshake, der: bytes, trust: Trust) -> Evidence:
         """A full handshake under `trust`: what its callbacks recorded is the evidence."""

@@ -200,6 +200,7 @@ class Trust:
             except crypto.X509StoreContextError as error:
                 code, depth = int(error.errors[0]), int(error.errors[1])
                 problems.add((depth, code))
+                binding.forget_errors()
                 if code in TIME_CODES and timed:
                     timed = False
                 elif code in PURPOSE_CODES and purposed:
@@ -211,10 +212,11 @@ class Trust:
                 return Verification(found.problems | problems, found.path, found.not_before, found.not_after)
         return Verification(frozenset(problems))
 
-    def judge(self, path: Sequence[crypto.X509], now: float) -> Verification:
+    def judge(self, path: Sequence[crypto.X509], now: float, *, keys: bool = True) -> Verification:
         """What OpenSSL has not judged of a path it has built, leaf first: its anchor, keys, dates and revocation.
 
-        Costs 40 µs and no public-key operation once the issuers are known.
+        `keys=False` after a handshake, where the callback and OpenSSL's security level have judged keys and hashes.
+        No public-key operation once the issuers are known.
         """
         anchor = self._anchor_keys.get(octets(path[-1]))
         if anchor is None or len(path) > LONGEST_PATH:
@@ -225,9 +227,9 @@ class Trust:
             issuer = anchor
             for depth in range(len(path) - 2, -1, -1):
                 certificate = path[depth]
-                for problem in (key_problem(certificate, depth), hash_problem(certificate, depth)):
-                    if problem:
-                        problems.add((depth, problem))
+                if keys:
+                    codes = (key_problem(certificate, depth), hash_problem(certificate, depth))
+                    problems.update((depth, code) for code in codes if code)
                 if depth:
                     below = self._issuer(certificate)
                     links.append(Link(issuer, below.certificate, depth))

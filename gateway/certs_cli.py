@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TextIO
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 
 from certs.credential import Credential, CredentialError, clean, parse
 
 FILE_LIMIT: Final = 8 << 20
 """Octets: a bundle of several hundred authorities has less than one MiB."""
 _DAY: Final = 86_400
-_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----")
 _ID_FIELDS: Final = ("subject.CN", "subject.UID", "san.uri", "san.dns", "fingerprint")
 
 
@@ -24,23 +25,30 @@ class UnreadableError(Exception):
     """There is no certificate to show; the message says why."""
 
 
-def show(path: Path, out: TextIO, *, now: datetime | None = None) -> None:
-    """Every certificate of a PEM or DER file. Raises UnreadableError."""
+def show(path: Path, out: TextIO, *, now: datetime | None = None) -> int:
+    """Every certificate of a PEM or DER file; 1 if one of them cannot be read. Raises UnreadableError."""
     at = (now or datetime.now(UTC)).timestamp()
-    credentials = list(_credentials(path))
-    for number, credential in enumerate(credentials, 1):
-        if len(credentials) > 1:
-            out.write(f"{'' if number == 1 else chr(10)}# {number}/{len(credentials)}\n")
+    found = _der(path)
+    unreadable = 0
+    for number, der in enumerate(found, 1):
+        if len(found) > 1:
+            out.write(f"{'' if number == 1 else chr(10)}# {number}/{len(found)}\n")
+        try:
+            credential = _parsed(der)
+        except CredentialError as error:
+            unreadable += 1
+            out.write(f"错误 error: {error}\n")
+            continue
         for label, value in _lines(credential, at):
             out.write(f"{label}: {value}\n")
+    return 1 if unreadable else 0
 
 
-def _credentials(path: Path) -> Iterator[Credential]:
-    for position, der in enumerate(_der(path), 1):
-        try:
-            yield parse(der)
-        except CredentialError as error:
-            raise UnreadableError(f"{path}: 第 {position} 张证书 certificate {position}: {error}") from None
+def _parsed(der: bytes) -> Credential:
+    with warnings.catch_warnings():
+        # What cryptography merely warns of, `parse` refuses or the verification judges.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return parse(der)
 
 
 def _der(path: Path) -> list[bytes]:
@@ -50,17 +58,14 @@ def _der(path: Path) -> list[bytes]:
     except OSError as error:
         raise UnreadableError(f"{path}: {error.strerror}") from None
     if len(data) > FILE_LIMIT:
-        raise UnreadableError(f"{path}: 文件过大,不像证书 too large to be certificates")
+        raise UnreadableError(f"{path}: 文件过大, 不像证书 too large to be certificates")
     blocks = _PEM.findall(data)
     if not blocks and data[:1] == b"\x30":
         return [data]
     if not blocks:
         held = " (文件里是别的内容 it holds something else)" if b"-----BEGIN " in data else ""
         raise UnreadableError(f"{path}: 没有证书 no certificate in this file{held}")
-    try:
-        return [x509.load_pem_x509_certificate(block).public_bytes(Encoding.DER) for block in blocks]
-    except ValueError as error:
-        raise UnreadableError(f"{path}: 证书无法解析 cannot be read: {clean(str(error))}") from None
+    return [base64.b64decode(block) for block in blocks]  # leaves out what is no base64; `parse` sees to the rest
 
 
 def _lines(credential: Credential, now: float) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +13,7 @@ from gateway.check_files import check_files
 from gateway.config import GatewayConfig, load_document, read_gateway
 from gateway.config_rules import oddities
 from gateway.not_in_force import not_in_force
+from settings.addresses import ip_address
 from settings.document import Document
 from settings.errors import ConfigError, Problem
 from settings.reference import schema_text
@@ -39,12 +42,26 @@ def check(path: Path, *, now: datetime | None = None) -> Report:
     else:
         notices += [document.problem(oddity.place, oddity.message) for oddity in oddities(config)]
         notices += _masks(document)
+        problems += _unknown_hosts(document, config)
     files = check_files(document, now or datetime.now(UTC))
     return Report(
         problems=tuple(sorted({*problems, *files.problems})),
         notices=tuple(sorted({*notices, *files.notices})),
         not_in_force=tuple(not_in_force(document)),
     )
+
+
+def _unknown_hosts(document: Document, config: GatewayConfig) -> Iterator[Problem]:
+    """Host names are looked up when the gateway starts, and one that is unknown stops it."""
+    for pool, settings in config.pools.items():
+        for number, node in enumerate(settings.nodes):
+            if ip_address(node.address.host) is not None:
+                continue
+            try:
+                socket.getaddrinfo(*node.address, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError):
+                place = ("pools", pool, "nodes", number, "address")
+                yield document.problem(place, f"{node.address}: this host name is not known here")
 
 
 def _masks(document: Document) -> list[Problem]:

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from balancer.config import BalancingConfig
 from certs.config import TrustConfig, UpstreamTLSConfig
@@ -27,15 +27,19 @@ from settings.types import (
     Duration,
     FilePath,
     Int,
+    Matching,
     Model,
+    Name,
     Rate,
+    RequestPath,
     Size,
     seconds,
 )
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-InstitutionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-KeyPin = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+KeyPin = Annotated[str, Matching(r"sha256:[0-9a-f]{64}", "a pin is sha256: and 64 lower-case hexadecimal digits")]
+RouteHost = Annotated[
+    str, Matching(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\]", "a host is a name or an IP address, without port")
+]
 
 
 class SessionTimeouts(Model):
@@ -155,9 +159,9 @@ class RouteConfig(Model):
     name: Name
     listener: str | None = None
     """Default: every listener."""
-    host: str | None = Field(None, pattern=r"^[A-Za-z0-9.-]{1,253}$|^\[[0-9A-Fa-f:.]+\]$")
+    host: RouteHost | None = None
     """Without port, in any case; default: every host."""
-    path: str = Field("/", pattern=r"^/[!-~]*$", max_length=2048)
+    path: RequestPath = "/"
     """Prefix of the normalised path."""
     pool: str
     """Name of the pool that serves it."""
@@ -187,7 +191,7 @@ class GatewayConfig(Model):
     """Data-plane processes; default: one per CPU."""
     listeners: dict[Name, ListenerConfig] = Field(default_factory=dict, json_schema_extra=_AT_LEAST_ONE)
     """Addresses that accept institutions; at least one."""
-    institutions: dict[InstitutionId, InstitutionConfig] = Field(default_factory=dict)
+    institutions: dict[Name, InstitutionConfig] = Field(default_factory=dict)
     """Who may enter, by institution id."""
     institutions_from: str | None = Field(None, min_length=1)
     """Pattern of further files with institutions, as `institutions/*.yaml`; relative to this file."""

@@ -21,7 +21,7 @@ def broken_rules(config: GatewayConfig) -> list[RuleError]:
 def _sections(config: GatewayConfig) -> Iterator[RuleError]:
     for section in ("listeners", "pools"):
         if not getattr(config, section):
-            yield RuleError(f"at least one of the {section} is wanted", section)
+            yield RuleError("missing; at least one is wanted", section)
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -66,12 +66,14 @@ def _addresses(config: GatewayConfig) -> Iterator[RuleError]:
         for other in bound[:number]:
             if _overlap(one.address, other.address):
                 yield RuleError(f"{other.title} listens on {other.address} already", *one.place, uses=(other.place,))
+                break
     for pool, settings in config.pools.items():
         for index, node in enumerate(settings.nodes):
             for own in bound:
                 if _reaches(node.address, own.address):
                     message = f"that is this gateway itself: {own.title} listens on {own.address}"
                     yield RuleError(message, "pools", pool, "nodes", index, "address", uses=(own.place,))
+                    break
 
 
 def _overlap(one: Address, other: Address) -> bool:

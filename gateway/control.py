@@ -56,6 +56,8 @@ TICK: Final = 0.5
 """Seconds between two looks at what changes with time alone: slow start, failures counted by the workers."""
 WATCH: Final = 2.0
 """Seconds between two looks at the files; a change is acted upon when it has stood still for one more."""
+FIRST_LOOK: Final = 3.0
+"""Seconds that traffic waits for the first probes at start."""
 RELOAD_WITHIN: Final = 90.0
 _WISHES: Mapping[AdminAction, Admin] = {
     "ready": Admin.READY,
@@ -83,6 +85,7 @@ class Control:
         self.restarts = 0
         self.generation = 0
         self.monitor_task: asyncio.Task[None] | None = None
+        self.first_look: asyncio.Task[None] | None = None
         self._reload: asyncio.Future[ReloadResult] | None = None
         self._sources = exposition.Sources(
             board=board,
@@ -157,6 +160,15 @@ class Control:
         self.files = {path: _stamp(path) for path in paths}
         if self.monitor_task is None:
             self.monitor_task = asyncio.create_task(self._probe(), name="monitor")
+            self.first_look = asyncio.create_task(self._first_look(), name="first look")
+
+    async def _first_look(self) -> None:
+        """Tell the supervisor when every node has been judged, so that traffic begins behind the first probes."""
+        deadline = time.monotonic() + FIRST_LOOK
+        while self.table.undecided() and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        with contextlib.suppress(ChannelClosedError):
+            self.channel.send("settled", undecided=self.table.undecided())
 
     async def _probe(self) -> None:
         """The monitor for as long as this process lives; an error in it is an event, not the end of checking."""

@@ -55,7 +55,7 @@ def remember(config: Path, admin: str, pid: int) -> bool:
     except (OSError, RuntimeError):
         return False
     try:
-        with open(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         Path(name).replace(place / _NAME)
     except OSError:

@@ -163,6 +163,10 @@ class NodeTable:
         for key, entry in self._entries.items():
             yield key, entry.slot
 
+    def undecided(self) -> int:
+        """Nodes that no probe has judged yet."""
+        return sum(entry.inputs.active is Active.CHECKING for entry in self._entries.values())
+
     def state(self, key: Key) -> tuple[str, float]:
         entry = self._entries[key]
         return entry.state.label, entry.weight

@@ -38,6 +38,7 @@ log = logging.getLogger("settlegate.supervisor")
 
 READY_WITHIN: Final = 30.0
 """Seconds a worker may take to build its first snapshot, and to answer a reload."""
+FIRST_LOOK_WITHIN: Final = 15.0
 COMMIT_WITHIN: Final = 10.0
 LONGEST_BACKOFF: Final = 5.0
 """Seconds between two starts of a child that keeps dying."""
@@ -94,6 +95,7 @@ class Supervisor:
             bases, self.used = bundling.choose_bases(self.config, None, 0, rotate=False)
             self.bundle = bundling.bundle(self.config, self.generation, assigned, bases)
             self._tell_control()
+            self._await_first_look()
             for index in range(self.config.workers):
                 self._fork(index, index)
             self._await_first_workers()
@@ -134,6 +136,16 @@ class Supervisor:
             capacity=self.capacity,
             busy=lambda kind, slot: not self.board.is_idle(kind, slot),
         )
+
+    def _await_first_look(self) -> None:
+        """Accept nobody before the nodes have been looked at once; without `control` go on all the same."""
+        if self.control is None:
+            return
+        answer = self._answer({self.control}, ("settled",), time.monotonic() + FIRST_LOOK_WITHIN)
+        if answer is None:
+            log.error("control does not answer; starting without it")
+        elif answer[1]["undecided"]:
+            log.warning("%d nodes are not judged yet; they get no requests until they are", answer[1]["undecided"])
 
     def _await_first_workers(self) -> None:
         deadline = time.monotonic() + READY_WITHIN
@@ -331,7 +343,7 @@ class Supervisor:
                 if child in waiting and message["kind"] in kinds:
                     del self._inbox[position]
                     return child, message
-            if not any(child in self.workers.values() for child in waiting):
+            if not any(child is self.control or child in self.workers.values() for child in waiting):
                 return None
             self._collect(min(0.5, max(0.0, deadline - time.monotonic())))
         return None

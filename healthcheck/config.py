@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from settings.errors import RuleError, RulesError
-from settings.types import Duration, Int, Model, Percent, Port, Secret, seconds
+from settings.types import Duration, Int, Matching, Model, Percent, Port, RequestPath, Secret, seconds
 
 Status = Annotated[Int, Field(ge=100, le=599)]
 
@@ -15,7 +15,7 @@ Status = Annotated[Int, Field(ge=100, le=599)]
 class HttpCheck(Model):
     """A GET over a fresh connection, judged by its status and, if asked, its body."""
 
-    path: str = Field("/", pattern=r"^/[!-~]*$", max_length=2048)
+    path: RequestPath = "/"
     """Target of the request, in its encoded form."""
     method: Literal["GET", "HEAD", "OPTIONS"] = "GET"
     """How to ask; HEAD brings no body to search."""
@@ -23,7 +23,7 @@ class HttpCheck(Model):
     """What counts as healthy."""
     body_contains: str | None = Field(None, min_length=1, max_length=1024)
     """Text that must occur in the body."""
-    host: str | None = Field(None, min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._:\[\]-]+$")
+    host: Annotated[str, Matching(r"[A-Za-z0-9._:\[\]-]{1,255}", "a host is a name or an address")] | None = None
     """Host field to send; default: the node's address."""
     port: Port | None = Field(None, ge=1, le=65535)
     """Default: the node's own."""

@@ -210,7 +210,7 @@ class Monitor:
     def _identity_changed(self, agent: Agent) -> None:
         changed = words.snmp_identity_changed()
         for target, probe in self._snmp_probes():
-            if (probe.agent.host, probe.agent.port) == (agent.host, agent.port):
+            if probe.agent == agent:
                 log.warning("%s: %s", target, changed.en)
                 self._publisher.announce(target, changed)
 

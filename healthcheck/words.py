@@ -104,11 +104,12 @@ SNMP_LOADED = Words("snmp_loaded", "load lowers the weight", "负载较高,权�
 
 
 def snmp_auth(code: str) -> Words:
-    """`code`: one of user, digest, decryption, level, window, other."""
+    """`code`: one of user, digest, decryption, mute, level, window, other."""
     en, zh = {
         "user": ("does not know this user", "不认识该用户"),
         "digest": ("refused the authentication key", "不接受认证密钥"),
         "decryption": ("cannot decrypt; the privacy key differs", "无法解密,加密密钥不一致"),
+        "mute": ("is there and does not answer; check the privacy key", "在线但不应答,请检查加密密钥"),
         "level": ("refused the security level", "不接受该安全级别"),
         "window": (
             "disagrees about the time; do two agents share one engine ID?",

@@ -26,7 +26,9 @@ from settings.types import (
     Duration,
     FilePath,
     Hidden,
+    Matching,
     Model,
+    Name,
     Secret,
     ServerAddress,
     resolve_path,
@@ -99,7 +101,9 @@ class LogConfig(Model):
     format: Literal["json"] = "json"
 
 
-MailAddress = Annotated[str, Field(pattern=r"^[^@\s<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,253}$")]
+MailAddress = Annotated[
+    str, Matching(r"[^@\s<>,;:\"\x00-\x1f]{1,64}@[A-Za-z0-9.-]{1,253}", "a mail address is NAME@DOMAIN")
+]
 
 
 class EmailChannel(Model):
@@ -146,7 +150,10 @@ def _web_address(url: str) -> str:
     return url
 
 
-HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
+HeaderName = Annotated[
+    str, Matching(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", "a header name has letters, digits and hyphens")
+]
+PhoneNumber = Annotated[str, Matching(r"\+?[0-9]{3,20}", "a telephone number has 3 to 20 digits, perhaps a + before")]
 
 
 def _without_query(url: str) -> str:
@@ -179,7 +186,7 @@ class SmsChannel(Model):
     """Text messages."""
 
     http: SmsHttp
-    to: tuple[Annotated[str, Field(pattern=r"^\+?[0-9]{3,20}$")], ...] = Field(min_length=1)
+    to: tuple[PhoneNumber, ...] = Field(min_length=1)
     """Telephone numbers, in quotes."""
 
 
@@ -209,9 +216,7 @@ class AlertRoute(Model):
 class AlertsConfig(Model):
     """Who is told when something is wrong."""
 
-    channels: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")], ChannelConfig] = Field(
-        default_factory=dict
-    )
+    channels: dict[Name, ChannelConfig] = Field(default_factory=dict)
     """Ways to reach people, by name."""
     routes: tuple[AlertRoute, ...] = ()
     """All that match are used."""

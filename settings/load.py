@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, TypeVar, cast
 from pydantic import ValidationError
 
 from settings.document import Document, read_document
-from settings.errors import ConfigError, RuleError, RulesError
+from settings.errors import ConfigError, Problem, RuleError, RulesError
 from settings.fields import spot
 from settings.nodes import BROKEN, Node
-from settings.translate import bad_value, meant_key, seen_or_default, unknown_key, with_seen
+from settings.translate import bad_key, bad_value, meant_key, seen_or_default, shown_path, unknown_key, with_seen
 from settings.types import Model
-from settings.wording import Step
+from settings.wording import Step, dotted
 
 __all__ = ["Document", "load", "load_file", "read_document"]
 
@@ -43,7 +43,7 @@ def load(document: Document, model: type[M]) -> M:
     problems = list(document.problems)
     misspelt: list[Place] = []
     for number in range(_ROUNDS):
-        pruned = _Pruned(document.root, broken if number else [])
+        pruned = _Pruned(document, document.root, broken if number else [])
         try:
             result = model.model_validate(pruned.data, context=context)
         except ValidationError as error:
@@ -54,7 +54,7 @@ def load(document: Document, model: type[M]) -> M:
             return result
         misspelt = _misspelt(findings, document, model) if not number else misspelt
         problems += [
-            document.problem(finding.place, _message(finding, document, model))
+            _problem(finding, document, model)
             for finding in findings
             if _is_news(finding, document, [*broken, *misspelt], first=number == 0)
         ]
@@ -70,6 +70,8 @@ class _Finding(NamedTuple):
 
     place: Place
     error: dict[str, Any]
+    key: bool = False
+    """It is the key that is wrong, not its value."""
     crossed: RuleError | None = None
     uses: tuple[Place, ...] = ()
 
@@ -77,7 +79,8 @@ class _Finding(NamedTuple):
 class _Pruned:
     """The data without what is broken. Entries of lists keep their number in the document."""
 
-    def __init__(self, root: Node, broken: list[Place]) -> None:
+    def __init__(self, document: Document, root: Node, broken: list[Place]) -> None:
+        self._document = document
         self._broken = set(broken)
         self._numbers: dict[Place, list[int]] = {}
         self.data = self._copy(root, ()) if broken else root.data
@@ -96,6 +99,14 @@ class _Pruned:
             }
         return node.data
 
+    def written(self, place: Place) -> Place:
+        """Without the number where one value is written in place of a list of one."""
+        if place and isinstance(place[-1], int):
+            node = self._document.find(place[:-1])
+            if node is not None and node.items is None and node.entries is None:
+                return place[:-1]
+        return place
+
     def original(self, place: Place) -> Place:
         """Where in the document a place of the pruned data is."""
         result: Place = ()
@@ -110,20 +121,23 @@ class _Pruned:
 def _findings(error: ValidationError, pruned: _Pruned) -> Iterator[_Finding]:
     for item in error.errors(include_url=False, include_input=False):
         details = cast("dict[str, Any]", item)
-        place = pruned.original(tuple(step for step in item["loc"] if step != "[key]"))
+        if item["type"] == "default_factory_not_called":
+            continue  # follows from another error of the same section
+        key = item["loc"][-1:] == ("[key]",)
+        place = pruned.original(item["loc"][:-1] if key else item["loc"])
         cause = item.get("ctx", {}).get("error")
         if isinstance(cause, RulesError):
             crossed = cause.problems
         elif isinstance(cause, RuleError):
             crossed = [cause]
         else:
-            yield _Finding(place, details)
+            yield _Finding(pruned.written(place), details, key)
             continue
         for one in crossed:
             # A rule of a list's entries counts in the pruned data, too.
             base = tuple(item["loc"])
             uses = tuple(pruned.original((*base, *use)) for use in one.uses)
-            yield _Finding(pruned.original((*base, *one.at)), details, one, uses)
+            yield _Finding(pruned.written(pruned.original((*base, *one.at))), details, False, one, uses)
 
 
 def _is_news(finding: _Finding, document: Document, broken: list[Place], *, first: bool) -> bool:
@@ -174,6 +188,12 @@ def _to_take_out(finding: _Finding, document: Document, gone: list[Place]) -> Pl
     return place
 
 
+def _problem(finding: _Finding, document: Document, model: type[Model]) -> Problem:
+    place = finding.place
+    shown = shown_path(model, place) if finding.error["type"] == "extra_forbidden" else place
+    return Problem(*document.place(place), dotted(shown), _message(finding, document, model))
+
+
 def _message(finding: _Finding, document: Document, model: type[Model]) -> str:
     node = document.find(finding.place)
     if finding.crossed is not None:
@@ -185,4 +205,6 @@ def _message(finding: _Finding, document: Document, model: type[Model]) -> str:
         return "missing; this key is required"
     if kind == "extra_forbidden":
         return unknown_key(model, finding.place, document.find(finding.place[:-1]))
+    if finding.key:
+        return bad_key(model, finding.place, finding.error)
     return bad_value(model, finding.place, node, finding.error)

@@ -74,7 +74,7 @@ def read_tree(path: Path, *, base: tuple[Step, ...] = ()) -> Reading:
     try:
         return _Builder(path, base).build(read_text(path))
     except UnreadableError as error:
-        return Reading(None, [error.problem], [base])
+        return Reading(None, [error.problem])
 
 
 class _Frame:
@@ -149,7 +149,7 @@ class _Builder:
             node.data = self._broken(mark, "unknown tag; the only one is !secret")
         elif node.data is None:
             node.data = self._broken(
-                self._key_mark() or mark, "empty; write a value, or {} for a section of defaults, or remove it"
+                self._key_mark() or mark, "empty; write a value, {} or [] if nothing is meant, or remove the key"
             )
         self._remember(event.anchor, node)
         self._add(node)

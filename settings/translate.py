@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Any
 
 from pydantic import BaseModel
 
-from settings.fields import Spot, fields_of, in_writing, spot, words, written_default
+from settings.fields import Spot, bare, fields_of, in_writing, spot, words, written_default
 from settings.nodes import Node
 from settings.types import Secret
 from settings.wording import Step, nearest, show_text
@@ -30,11 +31,6 @@ _BOUND = {
     "less_than": ("lt", "must be below"),
     "less_than_equal": ("le", "must be at most"),
 }
-_PATTERNS = {
-    r"^[A-Za-z0-9._-]{1,64}$": "a name is 1 to 64 of letters, digits, dot, underscore and hyphen",
-    r"^sha256:[0-9a-f]{64}$": "a pin is sha256: and 64 lower-case hexadecimal digits",
-    r"^/[!-~]*$": "a path begins with / and has no blanks; encode others as %XX",
-}
 
 
 def unknown_key(model: type[BaseModel], path: tuple[Step, ...], written: Node | None) -> str:
@@ -51,6 +47,23 @@ def meant_key(model: type[BaseModel], path: tuple[Step, ...], written: Node | No
     known = spot(model, path[:-1]).keys
     there = set(written.entries or ()) if written is not None else set()
     return nearest(str(path[-1]), [name for name in known if name not in there] or known)
+
+
+def bad_key(model: type[BaseModel], path: tuple[Step, ...], error: dict[str, Any]) -> str:
+    """A name chosen by the writer, as that of a pool, or one out of a few."""
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    annotation = spot(model, path[:-1]).annotation
+    allowed = words(bare(typing.get_args(annotation)[0])[0]) if typing.get_origin(annotation) is dict else ()
+    return f"unknown key; allowed are {', '.join(allowed)}" if allowed else "not allowed as a name"
+
+
+def shown_path(model: type[BaseModel], path: tuple[Step, ...]) -> tuple[Step, ...]:
+    """`communityhunter2` is a secret whose colon and blank were lost."""
+    for key in spot(model, path[:-1]).keys:
+        if str(path[-1]).startswith(key) and spot(model, (*path[:-1], key)).hidden:
+            return (*path[:-1], key + "…")
+    return path
 
 
 def bad_value(model: type[BaseModel], path: tuple[Step, ...], node: Node | None, error: dict[str, Any]) -> str:
@@ -98,8 +111,6 @@ def _allowed(error: dict[str, Any], found: Spot, node: Node | None) -> str:
     if kind in _BOUND:
         name, phrase = _BOUND[kind]
         return f"{phrase} {_bound(found, context[name])}"
-    if kind == "string_pattern_mismatch":
-        return _PATTERNS.get(context["pattern"], f"must match {context['pattern']}")
     if kind in {"too_short", "string_too_short"}:
         unit = "character" if kind.startswith("string") else "entry"
         return f"at least {_count(context['min_length'], unit)} {_be(context['min_length'])} wanted"

@@ -5,7 +5,8 @@ Error texts say what is allowed; what was seen is added by `settings.translate`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from settings.addresses import Address, parse_address, parse_node_address
+from settings.secret import Hidden, Secret
 from settings.units import (
     BYTE_RATE_PATTERN,
     DURATION_PATTERN,
@@ -54,12 +56,15 @@ __all__ = [
     "FilePath",
     "Hidden",
     "Int",
+    "Matching",
     "Model",
+    "Name",
     "NodeAddress",
     "Number",
     "Percent",
     "Port",
     "Rate",
+    "RequestPath",
     "Secret",
     "ServerAddress",
     "Size",
@@ -81,8 +86,24 @@ class Model(BaseModel):
     )
 
 
-class Hidden:
-    """Marks a field, in `Annotated`, whose value no message repeats although `show` prints it."""
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """A text of this form, in `Annotated`; `wanted` says in words what the pattern means."""
+
+    pattern: str
+    """For `re.fullmatch`."""
+    wanted: str
+
+    def _check(self, text: str) -> str:
+        if re.fullmatch(self.pattern, text) is None:
+            raise ValueError(self.wanted)
+        return text
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +175,15 @@ Int = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 Bool = Annotated[bool, Strict()]
 Port = Annotated[int, Strict(), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
+
+
+Name = Annotated[
+    str, Matching(r"[A-Za-z0-9._-]{1,64}", "a name is 1 to 64 of letters, digits, dot, underscore and hyphen")
+]
+"""Names become metric labels and parts of addresses in the admin API."""
+RequestPath = Annotated[
+    str, Matching(r"/[!-~]{0,2047}", "a path begins with / and has neither blanks nor other than ASCII characters")
+]
 
 
 # --- addresses -----------------------------------------------------------------------------------------------
@@ -235,53 +265,3 @@ FilePath = Annotated[
     PlainSerializer(str, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
-
-
-class Secret:
-    """A password or key. Prints as `<secret>` everywhere; only `get_secret_value` gives it away."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def get_secret_value(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "<secret>"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._value))
-
-    def __len__(self) -> int:
-        return len(self._value)
-
-    @classmethod
-    def _parse(cls, value: Any) -> Secret:
-        if isinstance(value, Secret):
-            return value
-        if isinstance(value, str):
-            return cls(value)
-        raise ValueError(
-            "a secret is a text (in quotes if it looks like a number), !secret file:PATH or !secret env:NAME"
-        )
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        shown: Callable[[Any], str] = str
-        return core_schema.no_info_plain_validator_function(
-            cls._parse,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                shown, return_schema=core_schema.str_schema(), when_used="json"
-            ),
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "description": "secret: text, !secret file:PATH or !secret env:NAME"}

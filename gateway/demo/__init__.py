@@ -49,12 +49,13 @@ async def _run(path: Path, console: Console, *, live: bool) -> int:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     console.print(Text("正在准备 starting: PKI, 3 nodes, 3 SNMP agents, gateway ..."))
     async with Stage(path) as stage:
+        script.write_commands(path / script.TRY, script.commands_of(stage))
         outcomes: list[tour.Outcome] = []
         if live:
             await View(stage, console).run()
         else:
             _introduce(stage, console)
-            outcomes = await tour.play(stage, lambda outcome: console.print(script.line(outcome)))
+            outcomes = await tour.play(stage, lambda outcome: console.print(script.lines(outcome), soft_wrap=True))
         account = await stage.finish()
         script.summary(console, outcomes, account, stage.settled_by_node())
     return 0 if account.clean and all(outcome.passed for outcome in outcomes) else 1
@@ -67,8 +68,8 @@ def _introduce(stage: Stage, console: Console) -> None:
     token = "SoftHSM2" if stage.keys.token else f"无 none ({stage.keys.token_missing})"
     console.print(Text(f"SNMP: {agent}   令牌 token: {token}"))
     console.print(Text("自己试试 try it by hand while it runs:", style="bold"))
-    for line in script.command_lines(stage):
-        console.print(Text(f"  {line}"), soft_wrap=True)
+    for command in script.commands_of(stage):
+        console.print(Text(f"  # {command.zh} {command.en}\n  {command.line}"), soft_wrap=True)
     console.print()
 
 

@@ -15,7 +15,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import aiohttp
 
@@ -31,7 +31,7 @@ PAUSE = (0.05, 0.5)
 """Seconds before a claim is sent again: the first time, and at most."""
 
 
-class Trouble(Exception):  # noqa: N818 - an expected part of the play
+class Trouble(Exception):
     """No settled answer to this send."""
 
 
@@ -55,15 +55,22 @@ class FileKeyLine:
         self._url = url
         self._context = context
         self._connections = connections
+        self.opened = 0
+        """Connections made so far."""
 
-    async def __aenter__(self) -> FileKeyLine:
+    async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(ssl=self._context, limit=self._connections)
         timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(self._opened)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trace_configs=[trace])
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
+
+    async def _opened(self, *_: object) -> None:
+        self.opened += 1
 
     async def send(self, claim: dict[str, Any]) -> Answer:
         try:

@@ -75,8 +75,8 @@ pools:
       - snmp:
           version: 2c
           community: {COMMUNITY}
-          metrics:
-            cpu:    {{comfort: 40%, limit: 90%}}
+          metrics:                # cpu is set low: readings are smoothed over 30 s, and nobody waits that long here
+            cpu:    {{comfort: 10%, limit: 40%}}
             memory: {{comfort: 60%, limit: 95%, eject_above: 98%}}
         interval: {INTERVAL:g}s
         timeout: {TIMEOUT * 1000:g}ms

@@ -35,7 +35,7 @@ TICKS = 200.0
 """Counter ticks a second over both processors of the pretended machine."""
 
 
-def initial(now: float, memory: int = 30, cpu: int = 10) -> State:
+def initial(now: float, memory: int = 30, cpu: int = 5) -> State:
     """A state: per cents, and the counters as they were at `since` (seconds, monotonic)."""
     return {"memory": memory, "cpu": cpu, "since": now, "busy": 0.0, "idle": 0.0}
 

@@ -102,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gateway.demo.node", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--ledger", type=Path, required=True)
-    parser.add_argument("--service-time", type=float, default=0.01, help="seconds a claim takes")
+    parser.add_argument("--service-time", type=float, default=0.04, help="seconds a claim takes")
     options = parser.parse_args()
     node = Node(f"127.0.0.1:{options.port}", options.ledger, options.service_time)
     web.run_app(node.application(), host="127.0.0.1", port=options.port, access_log=None, print=None)

@@ -20,7 +20,7 @@ POLL = 0.05
 """Seconds between two looks at something awaited."""
 
 
-class NotReady(Exception):  # noqa: N818 - the state, not a fault of ours
+class NotReady(Exception):
     """Something did not come to pass within its deadline, or a child ended by itself."""
 
 

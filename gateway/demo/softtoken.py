@@ -19,7 +19,7 @@ _PROGRAMS = ("softhsm2-util", "pkcs11-tool", "openssl", "curl")
 _MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so")
 
 
-class TokenUnusable(Exception):  # noqa: N818 - the state of the machine
+class TokenUnusable(Exception):
     """A program or library is missing, or refused to work; the demo goes on with a key in a file."""
 
 

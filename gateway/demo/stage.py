@@ -13,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ COUNTERS = 6
 REST = 0.06
 TOKEN_REST = 1.0
 READY_WITHIN = 20.0
+CALM_MEMORY, CALM_CPU = 30, 5
+"""Per cent; what a node's agent reports when nothing is the matter."""
+CALM_WEIGHTS = [1.0, 1.0, 1.0]
 GRACE = 8.0
 
 
@@ -42,6 +46,7 @@ class NodeView:
 
     state: str
     reason: str
+    """In Chinese and English."""
     requests: int
     weight: float
 
@@ -53,8 +58,8 @@ class Actor:
     port: int
     agent: agents.Agent
     child: Child | None = None
-    memory: int = 30
-    cpu: int = 10
+    memory: int = CALM_MEMORY
+    cpu: int = CALM_CPU
 
     @property
     def address(self) -> str:
@@ -73,9 +78,10 @@ class Stage:
         ports = free_ports(8)
         self.port, self.admin_port = ports[:2]
         self.actors = [Actor(ports[2 + at], agents.plan(folder / f"agent-{at + 1}", ports[5 + at])) for at in range(3)]
-        self.weights = [1.0, 1.0, 1.0]
+        self.weights = list(CALM_WEIGHTS)
         self.fates = Fates()
         self.keys: pki.Keys
+        self.hospital: clients.FileKeyLine
         self._children: list[Child] = []
         self._stack = AsyncExitStack()
         self._stop = asyncio.Event()
@@ -133,7 +139,7 @@ class Stage:
     async def _open_counters(self) -> None:
         claims_url = f"{self.url}/claims/"
         hospital = clients.FileKeyLine(claims_url, self.keys.context(self.keys.hospital), COUNTERS)
-        await self._stack.enter_async_context(hospital)
+        self.hospital = await self._stack.enter_async_context(hospital)
         counters = [
             clients.Counter(pki.HOSPITAL.id, f"H{at}", hospital, self.fates, rest=REST) for at in range(1, COUNTERS + 1)
         ]
@@ -176,6 +182,22 @@ class Stage:
         if child is not None:
             child.kill()
 
+    async def calm(self) -> None:
+        """Whatever was done by hand before is undone: every node runs, none is loaded, all weigh the same."""
+        for number, actor in enumerate(self.actors, 1):
+            if not actor.alive:
+                self.start_node(number)
+            if (actor.memory, actor.cpu) != (CALM_MEMORY, CALM_CPU):
+                await self.set_load(number, memory=CALM_MEMORY, cpu=CALM_CPU)
+        if self.weights != CALM_WEIGHTS:
+            await self.weigh(CALM_WEIGHTS)
+
+    async def weigh(self, weights: Sequence[float]) -> None:
+        """Write other configured weights into the YAML and reload it."""
+        self.weights = list(weights)
+        self.write_configuration()
+        await self.reload()
+
     async def set_load(self, number: int, *, memory: int | None = None, cpu: int | None = None) -> None:
         actor = self.actors[number - 1]
         actor.memory = actor.memory if memory is None else memory
@@ -207,9 +229,11 @@ class Stage:
 
     def kill_worker(self) -> int:
         """SIGKILL to one data-plane process; returns its pid."""
-        pid = self.workers()[0]
-        os.kill(pid, signal.SIGKILL)
-        return pid
+        pids = self.workers()
+        if not pids:
+            raise NotReady("the gateway has no worker")
+        os.kill(pids[0], signal.SIGKILL)
+        return pids[0]
 
     # --- looks
 
@@ -219,7 +243,10 @@ class Stage:
             async with self._admin.get(f"http://{self.admin}/api/v1/pools") as response:
                 pools = await response.json()
             rows = [pools[POOL]["nodes"][actor.address] for actor in self.actors]
-            return [NodeView(row["state"], str(row["reason"]), row["requests"], row["weight"]) for row in rows]
+            return [
+                NodeView(row["state"], f"{row['reason_zh']} {row['reason']}", row["requests"], row["weight"])
+                for row in rows
+            ]
         except (aiohttp.ClientError, TimeoutError, ValueError, LookupError) as error:
             raise NotReady(f"admin API: {type(error).__name__} {error}") from error
 
@@ -227,9 +254,8 @@ class Stage:
         return (await self.nodes())[number - 1]
 
     def workers(self) -> list[int]:
-        """Pids of the living data-plane processes: the gateway's forks that share its command line."""
-        own = command_line(self._gateway.pid)
-        return [pid for pid in children(self._gateway.pid) if command_line(pid) == own]
+        """Pids of the living data-plane processes: all children of the gateway but `control`."""
+        return [pid for pid in children(self._gateway.pid) if b"gateway.control" not in command_line(pid)]
 
     async def knock(self, context: ssl.SSLContext) -> tuple[int, dict[str, Any]]:
         """One request by a stranger: status and decoded body."""
@@ -287,9 +313,10 @@ def free_ports(count: int) -> list[int]:
 
 def children(pid: int) -> list[int]:
     """Living children of a process (zombies left out)."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(child) for child in (task / "children").read_text().split()]
+    found: list[int] = []
+    with suppress(OSError):  # it has gone
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
     return [child for child in found if command_line(child)]
 
 

@@ -18,8 +18,8 @@ from rich.live import Live
 from gateway.demo import tour
 from gateway.demo.drawing import NodeRow, Scene, draw
 from gateway.demo.processes import NotReady
-from gateway.demo.script import command_lines
-from gateway.demo.stage import Stage
+from gateway.demo.script import TRY, commands_of
+from gateway.demo.stage import CALM_CPU, CALM_MEMORY, Stage
 
 FRAME = 0.25
 RATE_OVER = 5.0
@@ -42,6 +42,7 @@ class View:
         self._quit = asyncio.Event()
         self._acts: set[asyncio.Task[None]] = set()
         self._rows: list[NodeRow] = []
+        self._commands = commands_of(stage)
 
     async def run(self) -> None:
         """Until q is pressed."""
@@ -90,10 +91,11 @@ class View:
 
     def _scene(self) -> Scene:
         fates = self._stage.fates
-        commands = command_lines(self._stage)
+        commands = self._commands
         text, title = "", ""
         if self._page == "c":
-            text, title = "\n\n".join(commands), "自己试试 try it"
+            text = "\n".join(f"# {command.zh} {command.en}\n{command.line}\n" for command in commands)
+            title = f"自己试试 try it: {self._stage.folder / TRY}"
         elif self._page == "y":
             lines = self._stage.configuration.read_text(encoding="utf-8").splitlines()
             text = "\n".join(lines[self._offset :])
@@ -110,7 +112,7 @@ class View:
             lost=fates.given_up,
             rate=self._rate(),
             events=tuple(self._events),
-            commands=commands,
+            commands=[command.line for command in commands],
             page=text,
             title=title,
         )
@@ -171,19 +173,17 @@ class View:
             self.say(f"启动节点 start node {number}")
 
     async def _toggle_memory(self) -> None:
-        memory = 30 if self._stage.actors[0].memory == tour.FULL else tour.FULL
+        memory = CALM_MEMORY if self._stage.actors[0].memory == tour.FULL else tour.FULL
         await self._stage.set_load(1, memory=memory)
         self.say(f"SNMP: 1号内存 memory of node 1 = {memory}%")
 
     async def _toggle_cpu(self) -> None:
-        cpu = 10 if self._stage.actors[2].cpu == tour.BUSY else tour.BUSY
+        cpu = CALM_CPU if self._stage.actors[2].cpu == tour.BUSY else tour.BUSY
         await self._stage.set_load(3, cpu=cpu)
         self.say(f"SNMP: 3号CPU of node 3 = {cpu}%")
 
     async def _reload(self) -> None:
-        self._stage.weights[1] = 1.0 if self._stage.weights[1] == 2.0 else 2.0
-        self._stage.write_configuration()
-        await self._stage.reload()
+        await self._stage.weigh([1.0, 1.0 if self._stage.weights[1] == 2.0 else 2.0, 1.0])
         self.say(f"已重载 reloaded: 2号权重 weight of node 2 = {self._stage.weights[1]:g}")
 
     async def _kill_worker(self) -> None:

@@ -40,6 +40,8 @@ async def run(kind: str, probe: Probe, timeout: float, target: str) -> Verdict: 
         async with asyncio.timeout(timeout):
             return await probe()
     except TimeoutError:
+        if isinstance(probe, SnmpProbe) and probe.mute:
+            return Verdict(passed, words.snmp_auth("mute"), "auth")
         return Verdict(passed, words.timed_out(kind, timeout), "timeout")
     except Exception:
         log.exception("%s check of %s failed inside the gateway", kind, target)

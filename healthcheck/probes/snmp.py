@@ -51,6 +51,10 @@ class SnmpProbe:
         self._oids = oids_for(check.metrics)
         self._wants_cpu = "cpu" in check.metrics
 
+    @property
+    def mute(self) -> bool:
+        return self._poller.mute(self.agent)
+
     async def __call__(self) -> Verdict:
         try:
             return Verdict(None, words.passes("snmp"), sample=await self._sample())

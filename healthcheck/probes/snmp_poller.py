@@ -111,10 +111,12 @@ class _Engine:
 
 @dataclass(slots=True)
 class _Acquaintance:
-    """What is remembered of an agent's address between polls."""
+    """What is remembered of an agent between polls."""
 
     engine_id: bytes | None = None
     strikes: int = 0
+    alive: bool = False
+    """It said who it is, and has not answered with keys since."""
 
 
 class SnmpPoller:
@@ -123,7 +125,7 @@ class SnmpPoller:
     def __init__(self, identity_changed: Callable[[Agent], None] = lambda _agent: None) -> None:
         self._identity_changed = identity_changed
         self._engines: list[_Engine] = []
-        self._known: dict[tuple[str, int], _Acquaintance] = {}
+        self._known: dict[Agent, _Acquaintance] = {}
         self._objects: dict[tuple[Oid, ...], tuple[Any, ...]] = {}
         self._building: asyncio.Task[None] | None = None
         self._renewed = -math.inf
@@ -147,12 +149,17 @@ class SnmpPoller:
         """Forget all but these, so that changed passphrases do not pile up."""
         kept = set(agents)
         places = {(agent.host, agent.port) for agent in kept}
-        self._known = {place: known for place, known in self._known.items() if place in places}
+        self._known = {agent: known for agent, known in self._known.items() if agent in kept}
         credentials = {agent.credential for agent in kept}
         for engine in self._engines:
             engine.users = {name: user for name, user in engine.users.items() if user in credentials}
             engine.transports = {place: it for place, it in engine.transports.items() if place in places}
         self._replace([*self._engines[:1], *(it for it in self._engines[1:] if it.users)])
+
+    def mute(self, agent: Agent) -> bool:
+        """Does it live and yet not answer our messages? net-snmp drops what it cannot decrypt without a word."""
+        known = self._known.get(agent)
+        return known is not None and known.alive
 
     async def get(self, agent: Agent, oids: tuple[Oid, ...]) -> dict[Oid, int]:
         """The numeric values among these; what the agent has not (No Such Object or Instance) is left out."""
@@ -180,7 +187,7 @@ class SnmpPoller:
         return values[:most]
 
     async def _ask(self, agent: Agent, command: Callable[..., Any], *arguments: Any) -> Any:
-        known = self._known.setdefault((agent.host, agent.port), _Acquaintance())
+        known = self._known.setdefault(agent, _Acquaintance())
         engine = await self._engine_for(agent.credential)
         try:
             transport = await self._transport(engine, agent)
@@ -199,7 +206,7 @@ class SnmpPoller:
             raise SnmpFailedError(type(error).__name__) from error
         if isinstance(indication, errind.RequestTimedOut):
             raise TimeoutError
-        known.strikes = 0
+        known.strikes, known.alive = 0, False
         _raise_for(indication, int(status or 0))
         if isinstance(agent.credential, User):
             self._remember(agent, known, _peer(engine, transport))
@@ -207,9 +214,11 @@ class SnmpPoller:
 
     async def _ask_who(self, agent: Agent, known: _Acquaintance, engine: _Engine, transport: Any) -> None:
         """Returns if it is worth asking on; costs an agent that is just silent one small datagram."""
+        known.alive = False
         found = await discover(agent.host, agent.port)
         if found is None:
             raise ConnectionRefusedError
+        known.alive = True
         self._remember(agent, known, found)
         if _peer(engine, transport) not in (None, found):
             self._renew()
@@ -270,8 +279,7 @@ class SnmpPoller:
 def _new_engine() -> SnmpEngine:
     """Reads and runs MIB files, 100 ms and more: in a thread."""
     engine = SnmpEngine()
-    for name in _MIBS:
-        engine.get_mib_builder().import_symbols(name)
+    engine.get_mib_builder().load_modules(*_MIBS)
     default_backend()  # imported late by cryptography, else at the first encrypted message
     return engine
 

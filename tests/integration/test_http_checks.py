@@ -38,7 +38,7 @@ from tests.support.reports import Heard, watching
 INTERVAL, TIMEOUT = 0.3, 0.25
 
 
-def http(interval: float = INTERVAL, timeout: float = TIMEOUT, **settings: Any) -> CheckConfig:  # noqa: ASYNC109
+def http(interval: float = INTERVAL, timeout: float = TIMEOUT, **settings: Any) -> CheckConfig:
     return CheckConfig(http=HttpCheck(**settings), interval=interval, timeout=timeout, fall=3, rise=2)
 
 

@@ -271,7 +271,7 @@ class Snmpd:
         """`MIBS` empty: Debian has no standard MIBs, and each call would print thousands of lines without them."""
         folder = self.folder / state
         folder.mkdir(exist_ok=True)
-        return {**os.environ, "MIBS": "", "SNMP_PERSISTENT_DIR": str(folder), "SNMPCONFPATH": str(folder / "none")}
+        return {**os.environ, "MIBS": "", "SNMP_PERSISTENT_DIR": str(folder), "SNMPCONFPATH": str(folder)}
 
     def _tool(self, program: str, community: str, *arguments: str, timeout: float) -> bool:
         base = [_path_of(program) or program, "-v2c", "-c", community, "-t", str(timeout), "-r", "0"]

@@ -83,19 +83,6 @@ def test_leases_go_where_the_fewest_are_over_all_workers() -> None:
     assert pool.active() == {"n0": 2, "n1": 2, "n2": 2}
 
 
-@pytest.mark.parametrize("slots", [(0, 1, 2), (1, 5, 3), (7,)])
-@pytest.mark.parametrize("workers", [1, 2, 3])
-def test_sums_are_read_wherever_the_slots_lie(slots: tuple[int, ...], workers: int) -> None:
-    board = PlainBoard.of(workers, up=8)
-    for number, row in enumerate(board.rows, start=1):
-        for slot in slots:
-            row.node_active[slot] = number * slot
-    factor = workers * (workers + 1) // 2
-    pool = pool_of(board, *slots)
-    assert pool.active() == {f"n{slot}": factor * slot for slot in slots}
-    assert pool.pick().slot == min(slots)
-
-
 def test_workers_begin_at_different_nodes() -> None:
     board = PlainBoard.of(workers=4, up=3)
     assert [pool_of(board.beside(index), 0, 1, 2, worker=index).pick().slot for index in range(4)] == [0, 1, 2, 0]

@@ -30,7 +30,7 @@ def test_a_request_is_understood_and_written_anew() -> None:
     assert head.host == b"settle.example:8443"
     assert head.length == 5
     assert head.keep_alive
-    assert not (head.http10 or head.expect_continue or head.upgrade or head.final)
+    assert not any((head.http10, head.expect_continue, head.upgrade, head.final))
     assert head.request_id == b"8f14e45f"
     assert data[head.end :] == b"12345"
     assert head.head == (

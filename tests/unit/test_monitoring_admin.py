@@ -2,137 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import http.client
 import json
 import logging
 import socket
-import threading
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
 
-from monitoring.admin import build, is_own_host, serve
-from monitoring.centre import (
-    AdminAction,
-    NodeView,
-    PoolView,
-    ReloadResult,
-    ReloadUnderWayError,
-    UnknownNodeError,
-    UnknownPoolError,
-)
-
-
-def node(state: str = "up") -> NodeView:
-    return {
-        "state": state,
-        "reason": "all checks pass",
-        "reason_zh": "检查全部通过",
-        "requests": 3,
-        "weight": 2.0,
-    }
-
-
-class FakeCentre:
-    """Answers what the test put there."""
-
-    def __init__(self) -> None:
-        self.nodes: dict[str, dict[str, NodeView]] = {
-            "settlement": {"127.0.0.1:18101": node(), "[::1]:18102": node("down")},
-            "门诊": {},
-        }
-        self.readiness = (True, "accepting connections")
-        self.living = True
-        self.result: ReloadResult | Exception = ReloadResult(True, 2, notices=("pool clinic added",))
-        self.fault: Exception | None = None
-
-    def pools(self) -> Mapping[str, PoolView]:
-        if self.fault:
-            raise self.fault
-        return {name: {"nodes": nodes} for name, nodes in self.nodes.items()}
-
-    def alive(self) -> bool:
-        return self.living
-
-    def ready(self) -> tuple[bool, str]:
-        return self.readiness
-
-    async def reload(self) -> ReloadResult:
-        if isinstance(self.result, Exception):
-            raise self.result
-        return self.result
-
-    async def set_admin(self, pool: str, address: str, action: AdminAction) -> NodeView:
-        if pool not in self.nodes:
-            raise UnknownPoolError(pool)
-        if address not in self.nodes[pool]:
-            raise UnknownNodeError(address)
-        state = {"drain": "draining", "ready": "up", "maintenance": "maintenance"}[action]
-        self.nodes[pool][address]["state"] = state
-        return self.nodes[pool][address]
-
-    def metrics_text(self) -> bytes:
-        return b"settlegate_config_reload_success 1.0\n"
-
-    def institutions_metrics_text(self) -> bytes:
-        assert threading.current_thread() is not self.loop_thread
-        return b"settlegate_institution_connections 0.0\n"
-
-    loop_thread: threading.Thread | None = None
-
-
-class Server:
-    """The application on its own loop in a thread, so that tests may ask with a plain, blocking client."""
-
-    def __init__(self, centre: FakeCentre) -> None:
-        self.centre = centre
-        self._loop = asyncio.new_event_loop()
-        self._sock = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._sock.getsockname()[1]
-        self._thread = threading.Thread(target=self._loop.run_forever)
-
-    def __enter__(self) -> Server:
-        self._thread.start()
-        self.centre.loop_thread = self._thread
-        app = build(self.centre, {"settlegate": "0.1.0"})
-        self._runner = asyncio.run_coroutine_threadsafe(serve(app, self._sock), self._loop).result(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
-        asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    def ask(self, method: str, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request(method, path, headers={key.replace("_", "-"): value for key, value in headers.items()})
-            response = connection.getresponse()
-            return response.status, response.headers, response.read().decode()
-        finally:
-            connection.close()
-
-    def problem(self, method: str, path: str, **headers: str) -> dict[str, Any]:
-        status, fields, body = self.ask(method, path, **headers)
-        assert fields.get_content_type() == "application/problem+json", body
-        document: dict[str, Any] = json.loads(body)
-        assert document["status"] == status
-        assert {"type", "title", "detail", "reason"} <= set(document)
-        return document
+from monitoring.admin import is_own_host
+from monitoring.centre import ReloadResult, ReloadUnderWayError
+from tests.support.fake_admin import AdminServer, FakeCentre, node
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server(FakeCentre()) as running:
+def server() -> Iterator[AdminServer]:
+    with AdminServer(FakeCentre()) as running:
         yield running
 
 
-def test_metrics_are_served_in_the_text_format(server: Server) -> None:
+def test_metrics_are_served_in_the_text_format(server: AdminServer) -> None:
     for path in ("/metrics", "/metrics/institutions"):
         status, headers, body = server.ask("GET", path)
         assert status == 200
@@ -140,7 +29,7 @@ def test_metrics_are_served_in_the_text_format(server: Server) -> None:
         assert body.startswith("settlegate_")
 
 
-def test_health_and_readiness_are_two_questions(server: Server) -> None:
+def test_health_and_readiness_are_two_questions(server: AdminServer) -> None:
     assert server.ask("GET", "/healthz")[::2] == (200, "ok\n")
     assert server.ask("GET", "/readyz")[::2] == (200, "accepting connections\n")
     server.centre.readiness = (False, "draining")
@@ -150,7 +39,7 @@ def test_health_and_readiness_are_two_questions(server: Server) -> None:
     assert server.ask("GET", "/healthz")[0] == 503
 
 
-def test_pools_have_the_documented_shape(server: Server) -> None:
+def test_pools_have_the_documented_shape(server: AdminServer) -> None:
     status, headers, body = server.ask("GET", "/api/v1/pools")
     assert (status, headers.get_content_type()) == (200, "application/json")
     told = json.loads(body)
@@ -158,20 +47,20 @@ def test_pools_have_the_documented_shape(server: Server) -> None:
     assert "检查全部通过" in body  # readable as it stands
 
 
-def test_version(server: Server) -> None:
+def test_version(server: AdminServer) -> None:
     assert json.loads(server.ask("GET", "/api/v1/version")[2]) == {"settlegate": "0.1.0"}
 
 
 @pytest.mark.parametrize(("action", "state"), [("drain", "draining"), ("maintenance", "maintenance"), ("ready", "up")])
 @pytest.mark.parametrize("address", ["127.0.0.1:18101", "[::1]:18102"])
-def test_the_operator_sets_a_node(server: Server, action: str, state: str, address: str) -> None:
+def test_the_operator_sets_a_node(server: AdminServer, action: str, state: str, address: str) -> None:
     status, _, body = server.ask("POST", f"/api/v1/pools/settlement/nodes/{quote(address)}/{action}")
     assert status == 200
     assert json.loads(body)["state"] == state
     assert server.centre.nodes["settlement"][address]["state"] == state
 
 
-def test_an_unknown_pool_or_node_is_told_with_the_nearest(server: Server) -> None:
+def test_an_unknown_pool_or_node_is_told_with_the_nearest(server: AdminServer) -> None:
     told = server.problem("POST", "/api/v1/pools/setlement/nodes/127.0.0.1:18101/drain")
     assert (told["status"], told["reason"], told["nearest"]) == (404, "unknown_pool", "settlement")
     assert told["detail"] == 'no pool "setlement"; did you mean "settlement"?'
@@ -186,7 +75,7 @@ def test_an_unknown_pool_or_node_is_told_with_the_nearest(server: Server) -> Non
     assert told["detail"] == 'no node "x" of pool 门诊; there are no nodes of pool 门诊'
 
 
-def test_a_reload_ends_well_badly_or_has_not_ended_yet(server: Server) -> None:
+def test_a_reload_ends_well_badly_or_has_not_ended_yet(server: AdminServer) -> None:
     status, _, body = server.ask("POST", "/api/v1/reload")
     assert status == 200
     assert json.loads(body) == {"ok": True, "generation": 2, "notices": ["pool clinic added"]}
@@ -202,7 +91,7 @@ def test_a_reload_ends_well_badly_or_has_not_ended_yet(server: Server) -> None:
     assert (told["status"], told["reason"]) == (409, "reload_under_way")
 
 
-def test_other_methods_and_paths_are_problem_documents_too(server: Server) -> None:
+def test_other_methods_and_paths_are_problem_documents_too(server: AdminServer) -> None:
     told = server.problem("DELETE", "/api/v1/pools")
     assert (told["status"], told["reason"]) == (405, "method_not_allowed")
     assert server.ask("DELETE", "/api/v1/pools")[1]["Allow"] == "GET,HEAD"
@@ -211,7 +100,7 @@ def test_other_methods_and_paths_are_problem_documents_too(server: Server) -> No
     assert server.problem("POST", "/api/v1/pools/settlement/nodes/127.0.0.1:18101/explode")["status"] == 404
 
 
-def test_a_fault_inside_is_logged_and_not_told(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_inside_is_logged_and_not_told(server: AdminServer, caplog: pytest.LogCaptureFixture) -> None:
     server.centre.fault = RuntimeError("the secret is 42")
     with caplog.at_level(logging.ERROR, "settlegate.admin"):
         status, _, body = server.ask("GET", "/api/v1/pools")
@@ -233,7 +122,7 @@ def test_a_fault_inside_is_logged_and_not_told(server: Server, caplog: pytest.Lo
         {"Sec_Fetch_Site": "same-origin", "Origin": "https://evil.example"},
     ],
 )
-def test_a_page_of_another_site_changes_nothing(server: Server, headers: dict[str, str]) -> None:
+def test_a_page_of_another_site_changes_nothing(server: AdminServer, headers: dict[str, str]) -> None:
     path = "/api/v1/pools/settlement/nodes/127.0.0.1:18101/drain"
     told = server.problem("POST", path, **headers)
     assert (told["status"], told["reason"]) == (403, "cross_site")
@@ -241,21 +130,21 @@ def test_a_page_of_another_site_changes_nothing(server: Server, headers: dict[st
     assert server.problem("DELETE", "/api/v1/sessions/1", **headers)["status"] == 403
 
 
-def test_our_own_page_and_programs_may_change_things(server: Server) -> None:
+def test_our_own_page_and_programs_may_change_things(server: AdminServer) -> None:
     path = "/api/v1/pools/settlement/nodes/127.0.0.1:18101/drain"
     own = f"http://127.0.0.1:{server.port}"
     assert server.ask("POST", path, Origin=own, Sec_Fetch_Site="same-origin")[0] == 200
     assert server.ask("POST", path, Sec_Fetch_Site="none")[0] == 200
 
 
-def test_names_that_dns_decides_on_are_refused_even_for_reading(server: Server) -> None:
+def test_names_that_dns_decides_on_are_refused_even_for_reading(server: AdminServer) -> None:
     for path in ("/", "/metrics", "/api/v1/pools", "/nothing"):
         told = server.problem("GET", path, Host=f"evil.example:{server.port}")
         assert (told["status"], told["reason"]) == (403, "host_refused")
     assert server.ask("GET", "/metrics", Host=f"localhost:{server.port}")[0] == 200
 
 
-def test_a_health_checker_without_a_host_field_is_answered(server: Server) -> None:
+def test_a_health_checker_without_a_host_field_is_answered(server: AdminServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
         sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
         assert sock.recv(4096).startswith(b"HTTP/1.0 200")
@@ -283,7 +172,7 @@ def test_foreign_hosts(host: str) -> None:
     assert not is_own_host(host)
 
 
-def test_every_answer_forbids_caching_framing_and_scripts(server: Server) -> None:
+def test_every_answer_forbids_caching_framing_and_scripts(server: AdminServer) -> None:
     for method, path in (("GET", "/"), ("GET", "/metrics"), ("GET", "/nothing"), ("POST", "/")):
         _, headers, _ = server.ask(method, path)
         assert headers["Cache-Control"] == "no-store"
@@ -292,7 +181,7 @@ def test_every_answer_forbids_caching_framing_and_scripts(server: Server) -> Non
         assert "default-src 'none'" in headers["Content-Security-Policy"]
 
 
-def test_the_status_page_is_html(server: Server) -> None:
+def test_the_status_page_is_html(server: AdminServer) -> None:
     status, headers, body = server.ask("GET", "/")
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "127.0.0.1:18101" in body
