@@ -11,7 +11,7 @@ import re
 _INT = re.compile(r"[-+]?[0-9]{1,20}\Z")
 _OCTAL = re.compile(r"0o[0-7]{1,20}\Z")
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,16}\Z")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,5})?\Z")
+_FLOAT = re.compile(r"[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]{1,5})?|[0-9]+[eE][-+]?[0-9]{1,5})\Z")
 
 _WORDS: dict[str, bool | float | None] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,

@@ -182,7 +182,7 @@ Name = Annotated[
 ]
 """Names become metric labels and parts of addresses in the admin API."""
 RequestPath = Annotated[
-    str, Matching(r"/[!-~]{0,2047}", "a path begins with / and has neither blanks nor other than ASCII characters")
+    str, Matching(r"/[!-~]{0,2047}", "a path begins with / and holds printable ASCII without blanks")
 ]
 
 

@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -93,3 +94,34 @@ async def until(look: Callable[[], Awaitable[bool]], what: str, within: float) -
             raise NotReady(f"{what}: not within {within:g} s")
         await asyncio.sleep(POLL)
     return time.monotonic() - start
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports free for TCP and UDP a moment ago."""
+    found: list[int] = []
+    with contextlib.ExitStack() as held:
+        while len(found) < count:
+            tcp = held.enter_context(socket.socket())
+            udp = held.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+            tcp.bind(("127.0.0.1", 0))
+            with contextlib.suppress(OSError):  # another program's UDP port: try the next
+                udp.bind(tcp.getsockname())
+                found.append(int(tcp.getsockname()[1]))
+    return found
+
+
+def children(pid: int) -> list[int]:
+    """Living children of a process (zombies left out)."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it has gone
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return [child for child in found if command_line(child)]
+
+
+def command_line(pid: int) -> bytes:
+    """Empty for zombies and for processes that have gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

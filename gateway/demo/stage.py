@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +25,7 @@ from gateway.demo import agents, clients, pki
 from gateway.demo.account import Account, Fates, balance
 from gateway.demo.configuration import gateway_yaml
 from gateway.demo.ledger import Ledger
-from gateway.demo.processes import Child, NotReady, end_all, until
+from gateway.demo.processes import Child, NotReady, children, command_line, end_all, free_ports, until
 
 POOL = "settlement"
 COUNTERS = 6
@@ -295,34 +294,3 @@ class Stage:
 
 def settlegate(command: str) -> list[str]:
     return [sys.executable, "-m", "gateway", command]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports free for TCP and UDP a moment ago."""
-    found: list[int] = []
-    with ExitStack() as held:
-        while len(found) < count:
-            tcp = held.enter_context(socket.socket())
-            udp = held.enter_context(socket.socket(type=socket.SOCK_DGRAM))
-            tcp.bind(("127.0.0.1", 0))
-            with suppress(OSError):  # another program's UDP port: try the next
-                udp.bind(tcp.getsockname())
-                found.append(int(tcp.getsockname()[1]))
-    return found
-
-
-def children(pid: int) -> list[int]:
-    """Living children of a process (zombies left out)."""
-    found: list[int] = []
-    with suppress(OSError):  # it has gone
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found += [int(child) for child in (task / "children").read_text().split()]
-    return [child for child in found if command_line(child)]
-
-
-def command_line(pid: int) -> bytes:
-    """Empty for zombies and for processes that have gone."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""

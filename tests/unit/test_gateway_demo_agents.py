@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.demo import agents, mib
-from gateway.demo.processes import Child
-from gateway.demo.stage import free_ports
+from gateway.demo.processes import Child, free_ports
 
 KINDS = [
     pytest.param("snmpd", marks=pytest.mark.skipif(agents.plan(Path(), 1).snmpd is None, reason="no snmpd")),

@@ -126,7 +126,7 @@ def test_watching_outlives_a_restart_of_the_gateway(
             raise turn
         server.centre.fault = turn
 
-    monkeypatch.setattr(operate.time, "sleep", pause)
+    monkeypatch.setattr("gateway.operate.time.sleep", pause)
     with pytest.raises(KeyboardInterrupt):
         operate.status(_running(server), as_json=False, watch=True)
     text = capsys.readouterr().out
