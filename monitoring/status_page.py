@@ -40,7 +40,7 @@ _STYLE: Final = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);
 font:15px/1.45 system-ui,"Segoe UI","PingFang SC","Microsoft YaHei","Noto Sans CJK SC","Noto Sans",sans-serif}
-header,main,footer{max-width:76rem;margin:0 auto;padding:0 1.25rem}
+header,main,footer{max-width:84rem;margin:0 auto;padding:0 1.25rem}
 header{display:flex;flex-wrap:wrap;align-items:center;gap:.4rem 1rem;padding-top:1.6rem;padding-bottom:.4rem}
 h1{font-size:1.35rem;margin:0}
 h2{font-size:1.05rem;margin:0}
@@ -48,23 +48,35 @@ h2{font-size:1.05rem;margin:0}
 section{background:var(--card);border:1px solid var(--line);border-radius:.6rem;margin:1rem 0;overflow-x:auto}
 .top{display:flex;flex-wrap:wrap;align-items:center;gap:.3rem 1rem;padding:.8rem 1rem}
 .top .soft{margin-left:auto}
-table{border-collapse:collapse;width:100%}
+table{border-collapse:collapse;width:100%;table-layout:fixed}
+th:nth-child(1){width:13rem}
+th:nth-child(2){width:11.5rem}
+th:nth-child(4){width:8.5rem}
+th:nth-child(5){width:11.5rem}
+th:nth-child(6){width:15.5rem}
 th{font-weight:600;font-size:.8rem;color:var(--soft);text-align:left;white-space:nowrap}
 th,td{padding:.5rem 1rem;border-top:1px solid var(--line);vertical-align:top}
 td small{display:block;color:var(--soft);font-size:.8rem}
 .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.address{font-family:ui-monospace,"SF Mono",Consolas,"Noto Sans Mono",monospace;white-space:nowrap}
-.why{min-width:14rem;overflow-wrap:anywhere}
+.address{font-family:ui-monospace,"SF Mono",Consolas,"Noto Sans Mono",monospace}
+.address small{font-family:system-ui,"Noto Sans",sans-serif}
+.address,.why{overflow-wrap:anywhere}
 .chip{display:inline-block;border-radius:1rem;padding:.1rem .65rem;font-size:.82rem;font-weight:600;white-space:nowrap}
 .good{color:var(--good);background:var(--goodbg)}
 .bad{color:var(--bad);background:var(--badbg)}
 .warn{color:var(--warn);background:var(--warnbg)}
 .calm{color:var(--calm);background:var(--calmbg)}
-.load{display:grid;grid-template-columns:auto 5rem auto;gap:.1rem .5rem;align-items:center;
+.load{display:grid;grid-template-columns:6.4rem 4.2rem auto;gap:.1rem .5rem;align-items:center;
 font-size:.8rem;white-space:nowrap}
-.load meter{width:5rem;height:.7rem}
-.none{padding:1.2rem 1rem;color:var(--soft)}
+.load meter{width:4.2rem;height:.7rem}
+.load i{grid-column:span 2;font-style:normal;color:var(--soft)}
+.none{margin:0;padding:.8rem 1rem;color:var(--soft)}
 footer{padding-bottom:2rem}
+@media(max-width:60rem){thead{display:none}table,tbody,tr,td{display:block}
+tr{border-top:1px solid var(--line);padding:.5rem 0}td{border:0;padding:.2rem 1rem;text-align:left!important}
+td[title]{display:grid;grid-template-columns:7.5rem 1fr}
+td[title]::before{content:attr(title);color:var(--soft);font-size:.8rem}
+td[title] small{grid-column:2}}
 """
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
@@ -115,6 +127,8 @@ def _pool(name: str, pool: PoolView) -> str:
     if "queue" in pool:
         notes.append(f"排队 queued {pool['queue']}")
     heads = "".join(_head(*head) for head in _HEADS)
+    if not nodes:
+        return f'<section><div class="top"><h2>{escape(name)}</h2></div><p class="none">没有节点 no nodes</p></section>'
     rows = "".join(_node(address, node) for address, node in nodes.items())
     return (
         f'<section><div class="top"><h2>{escape(name)}</h2>'
@@ -129,15 +143,15 @@ def _head(chinese: str, english: str, kind: str) -> str:
 
 
 def _node(address: str, node: NodeView) -> str:
-    limit = node.get("max_requests")
+    limit = f" / {node['max_requests']}" if node.get("max_requests") is not None else ""
     backup = "<small>备用 backup</small>" if node.get("backup") else ""
     state = node["state"]
     return (
         f'<tr><td class="address">{escape(address)}{backup}</td>'
         f"<td>{_chip(_TONES.get(state, 'warn'), STATES.get(state, ''), state)}</td>"
         f'<td class="why">{escape(node["reason_zh"])}<small>{escape(node["reason"])}</small></td>'
-        f'<td class="number">{node["requests"]}{f" / {limit}" if limit is not None else ""}</td>'
-        f'<td class="number">{_number(node["weight"])}{_factors(node)}</td>'
+        f'<td class="number" title="进行中 In flight">{node["requests"]}{limit}</td>'
+        f'<td class="number" title="权重 Weight">{_number(node["weight"])}{_factors(node)}</td>'
         f"<td>{_readings(node.get('readings', {}))}</td></tr>"
     )
 
@@ -148,7 +162,7 @@ def _factors(node: NodeView) -> str:
     if "configured_weight" not in node or not reduced:
         return ""
     parts = "".join(f"<small>× {_number(factor)} {_both(FACTORS, name)}</small>" for name, factor in reduced.items())
-    return f"<small>{_number(node['configured_weight'])}</small>{parts}"
+    return f"<small>配置 configured {_number(node['configured_weight'])}</small>{parts}"
 
 
 def _readings(readings: Mapping[str, float | None]) -> str:
@@ -160,7 +174,7 @@ def _readings(readings: Mapping[str, float | None]) -> str:
 def _lines(readings: Iterable[tuple[str, float | None]]) -> Iterable[str]:
     for name, value in readings:
         if value is None:
-            yield f"<span>{_both(READINGS, name)}</span><span>–</span><span>未知 unknown</span>"
+            yield f"<span>{_both(READINGS, name)}</span><i>未知 unknown</i>"
             continue
         meter = (
             f'<meter min="0" max="1" low="0.7" high="0.9" optimum="0" value="{min(max(value, 0.0), 1.0):.3f}"></meter>'

@@ -17,7 +17,7 @@ _SIZE_UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _RATE_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 _NUMBER = r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,3})?"
-_WHOLE = r"(?:0|[1-9][0-9]{0,11})"
+_WHOLE = r"(?:0|[1-9][0-9]{0,15})"
 DURATION_PATTERN = rf"^(?:0|({_NUMBER})(ms|s|m|h))$"
 SIZE_PATTERN = rf"^({_WHOLE})(B|KiB|MiB|GiB)$"
 BYTE_RATE_PATTERN = rf"^({_WHOLE})(B|KiB|MiB|GiB)/s$"
@@ -114,9 +114,10 @@ def write_duration(value: float) -> str:
     """The shortest written form that reads back as the same: 90s, 5m, 1h, 500ms."""
     if value == 0:
         return "0s"
-    milliseconds = value * 1000
-    if value < 1 or round(milliseconds) % 1000:
-        return f"{_plain(milliseconds)}ms"
+    if value < 1 or value != round(value, 3):
+        return f"{_plain(value * 1000)}ms"
+    if value != round(value):
+        return f"{_plain(value)}s"
     for unit, size in (("h", 3600), ("m", 60)):
         if round(value) % size == 0:
             return f"{round(value) // size}{unit}"

@@ -46,5 +46,5 @@ def show_text(text: str, *, quoted: bool = False) -> str:
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was probably meant."""
     candidates = {candidate.lower(): candidate for candidate in known}
-    found = difflib.get_close_matches(word.lower().replace("-", "_"), candidates, n=1, cutoff=0.7)
+    found = difflib.get_close_matches(word.lower().replace("-", "_"), candidates, n=1, cutoff=0.6)
     return candidates[found[0]] if found else None

@@ -19,7 +19,7 @@ _NAME = re.compile(TOKEN)
 
 MEMO_LINES: Final = 4096
 MEMO_LINE_SIZE: Final = 512
-"""4,096 lines of 512 octets and what they became: 5 MiB at the very most, whatever clients send."""
+"""4,096 lines of 512 octets and what they became: 5 MiB per memo at the very most, whatever is sent."""
 
 NOT_REMEMBERED: Final = frozenset(
     {b"authorization", b"cookie", b"set-cookie", b"x-request-id", b"traceparent", b"idempotency-key"}

@@ -49,9 +49,9 @@ def test_counters_wrap_at_32_bits() -> None:
 def test_get_and_getnext_stay_in_their_subtree(path: str) -> None:
     tree = mib.PROCESSOR_LOAD
     first, second = dotted((*tree, 196608)), dotted((*tree, 196609))
-    assert mib.answer("get", [first], tree, path, 100.0) == [first, "integer", "10"]
-    assert mib.answer("getnext", [dotted(tree)], tree, path, 100.0) == [first, "integer", "10"]
-    assert mib.answer("getnext", [first], tree, path, 100.0) == [second, "integer", "10"]
+    assert mib.answer("get", [first], tree, path, 100.0) == [first, "integer", "5"]
+    assert mib.answer("getnext", [dotted(tree)], tree, path, 100.0) == [first, "integer", "5"]
+    assert mib.answer("getnext", [first], tree, path, 100.0) == [second, "integer", "5"]
     assert mib.answer("getnext", [second], tree, path, 100.0) == ["NONE"]
     assert mib.answer("get", [dotted(mib.SET_CPU)], tree, path, 100.0) == ["NONE"]
 

@@ -69,8 +69,9 @@ class FakeStage:
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The master side of a terminal that is our standard input."""
     master, slave = os.openpty()
-    monkeypatch.setattr("sys.stdin", os.fdopen(slave))
-    yield master
+    with os.fdopen(slave) as ours:
+        monkeypatch.setattr("sys.stdin", ours)
+        yield master
     os.close(master)
 
 
@@ -140,6 +141,7 @@ def test_changes_of_state_are_told_once(terminal: int, stage: FakeStage) -> None
 
 def test_pages_turn_and_close(terminal: int, stage: FakeStage) -> None:
     async def play(_view: View, screen: io.StringIO) -> None:
+        await until(lambda: "Settlegate" in screen.getvalue())
         os.write(terminal, b"c")
         await until(lambda: "curl --by-hand" in screen.getvalue())
         os.write(terminal, b"y")
@@ -162,4 +164,6 @@ def test_the_terminal_is_given_back(terminal: int, stage: FakeStage) -> None:
 
     output = watch(stage, play)
     assert termios.tcgetattr(terminal) == before
-    assert output.rstrip().endswith("\x1b[?25h")  # the cursor is back
+    tail = output[-40:]
+    assert "\x1b[?25h" in tail  # the cursor is back
+    assert "\x1b[?1049l" in tail  # and the screen as it was

@@ -30,6 +30,11 @@ def octets(data: bytes) -> tuple[int, ...]:
     return (1,) * len(data)
 
 
+def splits(data: bytes) -> list[tuple[int, ...]]:
+    """Octet by octet, and in two pieces in every way."""
+    return [octets(data), *((size,) for size in range(len(data)))]
+
+
 GOOD: dict[str, tuple[bytes, bytes, bytes]] = {
     "empty": (b"0\r\n\r\n", b"", b""),
     "one": (b"5\r\nhello\r\n0\r\n\r\n", b"hello", b""),
@@ -53,7 +58,7 @@ GOOD: dict[str, tuple[bytes, bytes, bytes]] = {
 @pytest.mark.parametrize(("data", "payload", "trailers"), GOOD.values(), ids=GOOD)
 @pytest.mark.parametrize("view", [False, True], ids=["bytes", "view"])
 def test_good_bodies(data: bytes, payload: bytes, trailers: bytes, view: bool) -> None:
-    for sizes in ((), octets(data)):
+    for sizes in splits(data):
         got, used, reader = read(data + b"GET /", *sizes, view=view)
         assert (got, used, reader.done, reader.trailers) == (payload, len(data), True, trailers)
 
@@ -88,6 +93,7 @@ BAD = {
     "chunk-too-short": b"6\r\nhello\r\n0\r\n\r\n",
     "lf-after-chunk": b"5\r\nhello\n0\r\n\r\n",
     "cr-after-chunk": b"5\r\nhello\r0\r\n\r\n",
+    "cr-cr-lf-after-chunk": b"5\r\nhello\r\r\n0\r\n\r\n",
     "lf-after-last": b"0\r\n\n",
     "cr-after-last": b"0\r\n\rG",
     "trailer-no-colon": b"0\r\nGET / HTTP/1.1\r\n\r\n",
@@ -103,7 +109,7 @@ BAD = {
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD)
 @pytest.mark.parametrize("error", [BadRequest, NodeProtocolError])
 def test_bad_bodies(data: bytes, error: type[BadRequest | NodeProtocolError]) -> None:
-    for sizes in ((), octets(data)):
+    for sizes in splits(data):
         with pytest.raises(error):
             read(data, *sizes, reader=ChunkReader(error))
 

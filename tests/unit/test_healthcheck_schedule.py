@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +43,7 @@ def test_newcomers_are_spread_evenly(count: int, span: float) -> None:
     assert all(0.0 <= offset < span for offset in offsets)
     widest = span / count * 2.62  # gaps of a golden-ratio sequence: at most phi squared times the mean
     ordered = [*sorted(offsets), span]
-    assert all(later - earlier <= widest * 1.001 for earlier, later in zip(ordered, ordered[1:], strict=False))
+    assert all(later - earlier <= widest * 1.001 for earlier, later in pairwise(ordered))
 
 
 @given(st.floats(0.01, 1000))

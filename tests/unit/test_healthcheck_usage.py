@@ -21,8 +21,8 @@ def test_busy_share_between_two_readings() -> None:
 
 def test_waiting_for_disks_is_not_busy_and_stolen_time_is() -> None:
     assert cpu(ticks(idle=1), ticks(uptime=200, idle=1, wait=100))[0] == 0.0
-    stolen = Sample(ticks(uptime=200, idle=1).values | {"cpu_steal": 100})
-    assert cpu(Sample(ticks(idle=1).values | {"cpu_steal": 0}), stolen)[0] == 1.0
+    stolen = Sample({**ticks(uptime=200, idle=1).values, "cpu_steal": 100})
+    assert cpu(Sample({**ticks(idle=1).values, "cpu_steal": 0}), stolen)[0] == 1.0
 
 
 def test_the_first_minute_of_net_snmp_is_unknown_and_no_baseline() -> None:
@@ -84,7 +84,7 @@ def test_a_reading_is_a_share_or_unknown(
 
 @given(st.integers(0, COUNTER32 - 1), st.integers(0, 1000), st.integers(0, 1000))
 def test_wrapping_anywhere_changes_nothing(start: int, busy: int, idle: int) -> None:
-    before = {name: start for name in BUSY[:1] + IDLE[:1]}
+    before = dict.fromkeys(BUSY[:1] + IDLE[:1], start)
     after = {BUSY[0]: (start + busy) % COUNTER32, IDLE[0]: (start + idle) % COUNTER32}
     value, _ = cpu(Sample(before), Sample(after))
     if has_ticks(before) and has_ticks(after) and busy + idle >= 20:

@@ -90,7 +90,7 @@ def test_a_node_shows_what_made_its_weight() -> None:
         requests=17,
     )
     text = _page({"clinic": {"nodes": {"127.0.0.1:1": node}, "policy": "least_connections", "queue": 4}})
-    assert "0.62<small>2</small><small>× 0.31 负载 load</small>" in text
+    assert "0.62<small>配置 configured 2</small><small>× 0.31 负载 load</small>" in text
     assert "slow start" not in text
     assert "83%" in text
     assert "未知 unknown" in text

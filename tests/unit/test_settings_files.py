@@ -80,7 +80,9 @@ def test_files_without_a_secret(content: bytes, tmp_path: Path) -> None:
     assert "community" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["hunter2", "hunter2:x", "file:", "env:", "", "file:hunter2", "file:.", "file:a\0b", "env:hunter2"])
+@pytest.mark.parametrize(
+    "text", ["hunter2", "hunter2:x", "file:", "env:", "", "file:hunter2", "file:.", "file:a\0b", "env:hunter2"]
+)
 def test_nothing_of_the_tag_is_repeated(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("hunter2", raising=False)
     with pytest.raises(ValueError, match="!secret") as caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def test_data_and_places(read: Any) -> None:
     assert reading.root.data == {"医院": {"院名": "洛阳", "n": 10}, "list": ["a", {"b": "off"}]}
     section = reading.root.entries["医院"]
     assert section.mark[1:] == (1, 1)
-    assert section.node.entries["n"].mark[1:] == (1, 17)
+    assert section.node.entries["n"].mark[1:] == (1, 16)
     assert section.node.entries["n"].node.text == "010"
     assert reading.root.entries["list"].node.items[1].mark[1:] == (4, 5)
 
@@ -92,7 +93,6 @@ def test_a_value_over_several_lines_is_not_shown(read: Any) -> None:
         ("a: &x b\n*x : 1", "a key is plain text, not an alias"),
         ("a: &x [*x]", "anchor x contains itself"),
         ("[" * (MAX_DEPTH + 1), f"nested deeper than {MAX_DEPTH} levels"),
-        ("a: !!x!y b", "not YAML: did not find URI escaped octet; while parsing a tag"),
         ("a: 'b", "not YAML: found unexpected end of stream; while scanning a quoted scalar"),
         ("%YAML 3.0\n---\na: 1", "not YAML: found incompatible YAML document"),
     ],
@@ -101,15 +101,14 @@ def test_where_reading_ends(read: Any, text: str, message: str) -> None:
     reading = read(text)
     assert reading.root is None
     assert len(reading.problems) == 1
-    if "!!x" not in text:
-        assert reading.problems[0].message == message
+    assert reading.problems[0].message == message
     assert reading.problems[0].line >= 1
 
 
 def test_laughs_are_counted_not_expanded(read: Any) -> None:
     letters = "abcdefghijklmnop"
     bomb = "a: &a [" + ", ".join("x" * 10) + "]\n"
-    bomb += "".join(f"{n}: &{n} [{', '.join(['*' + p] * 10)}]\n" for p, n in zip(letters, letters[1:], strict=False))
+    bomb += "".join(f"{n}: &{n} [{', '.join(['*' + p] * 10)}]\n" for p, n in pairwise(letters))
     begun = time.perf_counter()
     reading = read(bomb)
     assert time.perf_counter() - begun < 1
@@ -119,7 +118,9 @@ def test_laughs_are_counted_not_expanded(read: Any) -> None:
 def test_merged_laughs_too(read: Any) -> None:
     bomb = "a: &a {" + ", ".join(f"k{n}: x" for n in range(100)) + "}\n"
     bomb += "b: &b [" + ", ".join(["*a"] * 100) + "]\nc: [" + ", ".join(["{<<: *b}"] * 100) + "]\n"
-    assert [problem.message for problem in read(bomb).problems] == [f"more than {MAX_VALUES:,} values, aliases followed"]
+    assert [problem.message for problem in read(bomb).problems] == [
+        f"more than {MAX_VALUES:,} values, aliases followed"
+    ]
 
 
 def test_nothing_there(read: Any) -> None:
@@ -128,7 +129,7 @@ def test_nothing_there(read: Any) -> None:
 
 
 _DATA = st.recursive(
-    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn", "Co"]), min_size=1) | st.integers(-99, 99) | st.booleans(),
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn", "Co"]), min_size=1),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abcxyz<", min_size=1), inner, max_size=3),
     max_leaves=8,
 )
@@ -137,10 +138,8 @@ _DATA = st.recursive(
 @given(_DATA)
 def test_quoted_text_reads_as_any_yaml_reader_does(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "given.yaml"
-    path.write_text(yaml.safe_dump({"a": data}, allow_unicode=True, default_style='"'), encoding="utf-8", newline="")
-    dumped = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump({"a": data}, allow_unicode=False, default_style='"'), encoding="utf-8")
     reading = read_tree(path)
-    if "\ufeff" not in path.read_text(encoding="utf-8"):
-        problems = [problem for problem in reading.problems if "tag" not in problem.message]
-        assert problems == []
-    assert dumped == {"a": data}
+    assert reading.problems == []
+    assert reading.root is not None
+    assert reading.root.data == {"a": data}

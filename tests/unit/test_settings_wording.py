@@ -16,7 +16,8 @@ def test_a_path() -> None:
 
 @pytest.mark.parametrize(
     ("key", "shown"),
-    [("policy", "policy"), ("community:hunter2", "community…"), ("community hunter2", "community…"), ("市一院", "市一院"),
+    [("policy", "policy"), ("community:hunter2", "community…"),
+     ("community hunter2", "community…"), ("市一院", "市一院"),
      ("", ""), ("\x1b[31m", "…"), ("a" * 65, "a" * 64 + "…")],
 )  # fmt: skip
 def test_a_key_is_cut_where_it_turns_odd(key: str, shown: str) -> None:
@@ -25,7 +26,8 @@ def test_a_key_is_cut_where_it_turns_odd(key: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("5s", "5s"), ("洛阳市中心医院", "洛阳市中心医院"), ("", '""'), (" a", '" a"'), ("a\nb", r"a\nb"), ("\x1b[31m", r"\x1b[31m"),
+    [("5s", "5s"), ("洛阳市中心医院", "洛阳市中心医院"), ("", '""'), (" a", '" a"'), ("a\nb", r"a\nb"),
+     ("\x1b[31m", r"\x1b[31m"),
      ("\u202e", r"\u202e"), ("x" * 61, "x" * 60 + "…")],
 )  # fmt: skip
 def test_a_value_is_cut_and_cleaned(text: str, shown: str) -> None:
