@@ -95,6 +95,7 @@ class Terminator:
         self._clock = clock
         self._material: Material | None = None
         self._judge = Judge()
+        self._warned = ""
         self._session_id = hashlib.sha256(f"settlegate listener {listener}".encode()).digest()
         self._base = self._configure(base, lifetime)
 
@@ -241,15 +242,27 @@ class Terminator:
         if record.strange:
             return
         self._judge.arrive(record, trust, self._clock())
-        if self._deserves_ticket(record):
+        if self._deserves_ticket(record, trust):
             binding.unseal(connection)
 
-    def _deserves_ticket(self, record: Handshake) -> bool:
-        if record.problems or record.malformed or record.credential is None or record.verification is None:
+    def _deserves_ticket(self, record: Handshake, trust: Trust) -> bool:
+        found, credential = record.verification, record.credential
+        if record.problems or record.malformed or found is None or credential is None or not found.clean:
             return False
-        if not record.verification.clean:
+        if not trust.rebuilds(found):
+            # A ticket does not carry the chain: the next worker would take this client for a stranger.
+            self._warn_of_lacking_intermediates(trust, credential)
             return False
-        return self.welcome is None or self.welcome(proven(record.credential, record.verification))
+        return self.welcome is None or self.welcome(proven(credential, found))
+
+    def _warn_of_lacking_intermediates(self, trust: Trust, credential: Credential) -> None:
+        if self._warned != trust.identity:
+            self._warned = trust.identity
+            log.warning(
+                "%s: %s issues certificates but is not in trust.intermediates; their sessions are not resumed",
+                self.listener,
+                credential.issuer,
+            )
 
     # ---- the evidence
 

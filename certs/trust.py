@@ -125,6 +125,7 @@ class Trust:
         """Some anchor is itself issued by another CA, so a path may end below a self-signed certificate."""
         self.untrusted = tuple(crypto.X509.from_cryptography(entry) for entry in intermediates)
         """The intermediates as OpenSSL takes them."""
+        self._known = frozenset(_der(entry) for entry in intermediates)
         self._stores: dict[tuple[bool, bool], crypto.X509Store] = {}
         for anchor in self._anchor_keys.values():
             revocations.of(anchor)
@@ -262,6 +263,10 @@ class Trust:
                 if self._refuse_stale or code not in (CRL_HAS_EXPIRED, CRL_NOT_YET_VALID):
                     problems.add((link.depth, code))
         return frozenset(problems)
+
+    def rebuilds(self, found: Verification) -> bool:
+        """Whether this path can be built again from the certificate alone, as any worker must after a resumption."""
+        return self._known.issuperset(found.chain)
 
     def revoked(self, issuer_spki: str, serial: int) -> bool:
         """Whether a list signed by this key names this serial. For keys met since the trust was built."""

@@ -126,6 +126,13 @@ TEXTS: Final[dict[str, Text]] = {
         "It is not your fault. Try again later; if it lasts, tell support the request number below.",
     ),
     # The request itself.
+    "plain_http": Text(
+        "请使用 https 访问",
+        "HTTPS is needed here",
+        "地址应以 https 开头，本端口只接受加密连接。请修改软件中的地址后重试。",
+        "The address must begin with https://: this port takes encrypted connections only. Correct it in your "
+        "software and try again.",
+    ),
     "bad_request": Text(
         "请求格式不正确",
         "The request is malformed",

@@ -112,7 +112,6 @@ class AccessLog:
 
     def exchange(
         self,
-        *,
         listener: str,
         institution: str | None,
         client: str,
@@ -131,7 +130,10 @@ class AccessLog:
         reason: str | None,
         attempts: int,
     ) -> None:
-        """One exchange has ended. Durations in seconds; `status` 0 where the client got no answer at all."""
+        """One exchange has ended. Durations in seconds; `status` 0 where the client got no answer at all.
+
+        Pass the arguments by position where it counts: matching seventeen keywords costs a third of the whole.
+        """
         if self._sink.silent:
             return
         upstream = "null" if upstream_duration is None else f"{upstream_duration:.6f}"

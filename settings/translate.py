@@ -135,7 +135,7 @@ def _literal(found: Spot, node: Node | None) -> str:
     text = node.text if node is not None and not found.hidden else None
     if text in allowed:
         return f'a text is wanted; write "{text}" in quotes'
-    meant = nearest(text, allowed) if text else None
+    meant = nearest(text, allowed) if text and any(map(str.isalpha, text)) else None
     hint = f'; did you mean "{meant}"?' if meant else ""
     if len(allowed) == 1:
         return f"only {allowed[0]} is allowed{hint}"

@@ -44,8 +44,9 @@ class NodeRow:
     weight: float
     requests: int
     settled: int
-    memory: int
-    cpu: int
+    memory: float | None
+    """Share in use, by SNMP; None: not known."""
+    cpu: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def draw(scene: Scene, width: int, height: int) -> RenderableType:
     """Fills the screen and no more."""
     keys = _keys(width)
     if scene.page:
-        page = Panel(Text(scene.page, overflow="fold"), title=scene.title, box=box.ROUNDED, height=height - 2)
+        page = Panel(Text(scene.page, no_wrap=True), title=scene.title, box=box.ROUNDED, height=height - 2)
         return Group(page, keys)
     wide = width >= NARROW
     reasons = 0 if wide else len(scene.nodes)
@@ -127,8 +128,10 @@ def _nodes(rows: Sequence[NodeRow], *, wide: bool) -> RenderableType:
     return Group(table, *reasons)
 
 
-def _share(value: int) -> Text:
-    return Text(f"{value}%", style="red" if value >= 90 else "yellow" if value >= 60 else "")
+def _share(value: float | None) -> Text:
+    if value is None:
+        return Text("?", style="dim")
+    return Text(f"{value:.0%}", style="red" if value >= 0.9 else "yellow" if value >= 0.6 else "")
 
 
 def _claims(scene: Scene, *, wide: bool) -> Panel:

@@ -48,6 +48,9 @@ class NodeView:
     """In Chinese and English."""
     requests: int
     weight: float
+    memory: float | None = None
+    """Share in use as the gateway reads it by SNMP; None while it does not know."""
+    cpu: float | None = None
 
 
 @dataclass(slots=True)
@@ -186,8 +189,7 @@ class Stage:
         for number, actor in enumerate(self.actors, 1):
             if not actor.alive:
                 self.start_node(number)
-            if (actor.memory, actor.cpu) != (CALM_MEMORY, CALM_CPU):
-                await self.set_load(number, memory=CALM_MEMORY, cpu=CALM_CPU)
+            await self.set_load(number, memory=CALM_MEMORY, cpu=CALM_CPU)
         if self.weights != CALM_WEIGHTS:
             await self.weigh(CALM_WEIGHTS)
 
@@ -242,10 +244,7 @@ class Stage:
             async with self._admin.get(f"http://{self.admin}/api/v1/pools") as response:
                 pools = await response.json()
             rows = [pools[POOL]["nodes"][actor.address] for actor in self.actors]
-            return [
-                NodeView(row["state"], f"{row['reason_zh']} {row['reason']}", row["requests"], row["weight"])
-                for row in rows
-            ]
+            return [_viewed(row) for row in rows]
         except (aiohttp.ClientError, TimeoutError, ValueError, LookupError) as error:
             raise NotReady(f"admin API: {type(error).__name__} {error}") from error
 
@@ -290,6 +289,12 @@ class Stage:
         await asyncio.gather(*self._work, return_exceptions=True)
         await self._stack.aclose()
         end_all(self._children[::-1], GRACE)
+
+
+def _viewed(row: dict[str, Any]) -> NodeView:
+    readings = row.get("readings", {})
+    reason = f"{row['reason_zh']} {row['reason']}"
+    return NodeView(row["state"], reason, row["requests"], row["weight"], readings.get("memory"), readings.get("cpu"))
 
 
 def settlegate(command: str) -> list[str]:

@@ -12,6 +12,7 @@ import tty
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 
+from rich.cells import chop_cells
 from rich.console import Console
 from rich.live import Live
 
@@ -71,19 +72,8 @@ class View:
         rows = []
         for number, (actor, node) in enumerate(zip(self._stage.actors, views, strict=True), 1):
             done = settled.get(actor.address, 0)
-            rows.append(
-                NodeRow(
-                    number,
-                    actor.address,
-                    node.state,
-                    node.reason,
-                    node.weight,
-                    node.requests,
-                    done,
-                    actor.memory,
-                    actor.cpu,
-                )
-            )
+            views_of = (node.state, node.reason, node.weight, node.requests)
+            rows.append(NodeRow(number, actor.address, *views_of, done, node.memory, node.cpu))
             if self._states.setdefault(number, node.state) != node.state:
                 self._states[number] = node.state
                 self.say(f"节点 node {number}: {node.state}  {node.reason}")
@@ -92,14 +82,7 @@ class View:
     def _scene(self) -> Scene:
         fates = self._stage.fates
         commands = self._commands
-        text, title = "", ""
-        if self._page == "c":
-            text = "\n".join(f"# {command.zh} {command.en}\n{command.line}\n" for command in commands)
-            title = f"自己试试 try it: {self._stage.folder / TRY}"
-        elif self._page == "y":
-            lines = self._stage.configuration.read_text(encoding="utf-8").splitlines()
-            text = "\n".join(lines[self._offset :])
-            title = f"{self._stage.configuration}  (y 下一页 next)"
+        page = self._page_lines()[self._offset :]
         return Scene(
             url=self._stage.url,
             uptime=time.monotonic() - self._start,
@@ -113,8 +96,11 @@ class View:
             rate=self._rate(),
             events=tuple(self._events),
             commands=[command.line for command in commands],
-            page=text,
-            title=title,
+            page="\n".join(page),
+            title={"c": f"自己试试 try it: {self._stage.folder / TRY}", "y": str(self._stage.configuration)}.get(
+                self._page, ""
+            )
+            + f"  ({self._page} 下一页 next)",
         )
 
     def _rate(self) -> float:
@@ -150,13 +136,22 @@ class View:
         else:
             self._page = ""
 
+    def _page_lines(self) -> list[str]:
+        """What the page in front says, cut to the screen's width; none without a page."""
+        lines: list[str] = []
+        if self._page == "c":
+            for command in self._commands:
+                lines += [f"# {command.zh} {command.en}", command.line, ""]
+        elif self._page == "y":
+            lines = self._stage.configuration.read_text(encoding="utf-8").splitlines()
+        return [piece for line in lines for piece in chop_cells(line, self._console.width - 4) or [""]]
+
     def _turn_page(self, key: str) -> None:
-        lines = len(self._stage.configuration.read_text(encoding="utf-8").splitlines())
-        onwards = self._offset + self._console.height - 4 if self._page == key else 0
-        if self._page == key and (key == "c" or onwards >= lines):
-            self._page, self._offset = "", 0
-        else:
-            self._page, self._offset = key, onwards
+        """The first page of a text, or the next one; after the last one back to the nodes."""
+        self._offset = self._offset + self._console.height - 4 if self._page == key else 0
+        self._page = key
+        if self._offset >= len(self._page_lines()):
+            self._page = ""
 
     async def _act(self, act: Callable[[], Awaitable[None]]) -> None:
         try:

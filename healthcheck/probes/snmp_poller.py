@@ -9,6 +9,7 @@ There is no way to write here, by intent.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -38,9 +39,12 @@ from pysnmp.hlapi.v3arch.asyncio import (  # type: ignore[import-untyped]
 )
 from pysnmp.proto import errind  # type: ignore[import-untyped]
 from pysnmp.proto.mpmod.rfc3412 import SnmpV3MessageProcessingModel  # type: ignore[import-untyped]
+from pysnmp.proto.rfc3412 import MsgAndPduDispatcher  # type: ignore[import-untyped]
 
 from healthcheck.probes.snmp_agent import Agent, Credential, User
 from healthcheck.probes.snmp_discovery import discover
+
+log = logging.getLogger(__name__)
 
 Oid = tuple[int, ...]
 
@@ -276,9 +280,20 @@ class SnmpPoller:
                 engine.close_if_done()
 
 
+class _Guarded(MsgAndPduDispatcher):  # type: ignore[misc]
+    """Some malformed datagrams raise through pysnmp into the loop: anybody could fill the log with tracebacks."""
+
+    def receive_message(self, *arguments: Any) -> Any:
+        try:
+            return super().receive_message(*arguments)
+        except Exception as error:
+            log.debug("a datagram that is no SNMP message: %s", type(error).__name__)
+            return b""
+
+
 def _new_engine() -> SnmpEngine:
     """Reads and runs MIB files, 100 ms and more: in a thread."""
-    engine = SnmpEngine()
+    engine = SnmpEngine(msgAndPduDsp=_Guarded())
     engine.get_mib_builder().load_modules(*_MIBS)
     default_backend()  # imported late by cryptography, else at the first encrypted message
     return engine

@@ -324,7 +324,8 @@ def test_an_agent_that_talks_nonsense_fails_its_check_and_nothing_else(tmp_path:
             self.transport = transport
 
         def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-            for answer in (b"", b"\x30", b"\x30\x84\xff\xff\xff\xff", b"\x00" * 100, data, data[:-3], data[::-1]):
+            damaged = [data[:at] + bytes((data[at] ^ 0x55,)) + data[at + 1 :] for at in range(0, len(data), 3)]
+            for answer in (b"", b"\x30\x84\xff\xff\xff\xff", b"\x00" * 100, data, data[:-3], data[::-1], *damaged):
                 self.transport.sendto(answer, addr)
 
     async def story() -> None:

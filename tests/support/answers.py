@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Union
 
 if TYPE_CHECKING:
-    from tests.support.nodes import Call
+    from tests.support.links import Call
 
 CRLF = b"\r\n"
 

@@ -83,9 +83,10 @@ class Pki:
             path.chmod(0o600)
 
     def trust(self, **changes: Any) -> Trust:
-        """The listener's trust: the root as anchor and both lists, unless told otherwise."""
+        """The listener's trust: the root as anchor, the issuing CA, and the lists of both, unless told otherwise."""
         values = {
             "anchors": (self.folder / "root.pem",),
+            "intermediates": (self.folder / "issuing.pem",),
             "crls": (self.folder / "root.crl", self.issuing_crl),
             **changes,
         }
@@ -160,9 +161,7 @@ class Pki:
 
 def self_signed() -> Issued:
     key = new_key()
-    name = x509.Name(
-        [x509.NameAttribute(NameOID.COMMON_NAME, "Nobody"), x509.NameAttribute(NameOID.USER_ID, HOSPITAL)]
-    )
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Nobody"), x509.NameAttribute(NameOID.USER_ID, HOSPITAL)])
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -21,7 +21,9 @@ ROUNDS = 20
 """More than any handshake takes."""
 
 
-def terminator(pki: Pki, trust: Trust | None = None, *, base: SSL.Context | None = None, **changes: object) -> Terminator:
+def terminator(
+    pki: Pki, trust: Trust | None = None, *, base: SSL.Context | None = None, **changes: object
+) -> Terminator:
     """A terminator with the gateway's certificate installed."""
     settings: dict[str, object] = {
         "listener": "settlement",

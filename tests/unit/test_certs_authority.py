@@ -33,7 +33,12 @@ def test_a_chain_verifies_link_by_link() -> None:
     assert ROOT.issue("direct").chain == ()
     assert x509.load_pem_x509_certificates(leaf.pem) == [leaf.certificate, issuing.certificate]
     names = leaf.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert [type(name) for name in names] == [x509.DNSName, x509.IPAddress, x509.IPAddress, x509.UniformResourceIdentifier]
+    assert [type(name) for name in names] == [
+        x509.DNSName,
+        x509.IPAddress,
+        x509.IPAddress,
+        x509.UniformResourceIdentifier,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ def pki() -> Pki:
 
 @pytest.fixture(scope="module")
 def trust(pki: Pki) -> Trust:
-    return pki.trust(crls=(pki.folder / "root.crl", pki.issuing_crl, pki.folder / "lapsed.crl"))
+    lists = (pki.folder / "root.crl", pki.issuing_crl, pki.folder / "lapsed.crl")
+    return pki.trust(crls=lists, intermediates=())
 
 
 def openssl(certificate: x509.Certificate) -> crypto.X509:
@@ -150,6 +151,12 @@ def test_openssl_alone_does_not_decide_what_an_anchor_is(pki: Pki, trust: Trust)
     assert told(trust.judge(path, time.time())) == "issuer_unknown"
 
 
+def test_which_paths_can_be_built_again_from_the_certificate_alone(pki: Pki, trust: Trust) -> None:
+    assert trust.rebuilds(verify(trust, pki.direct))
+    assert not trust.rebuilds(verify(trust, pki.hospital))
+    assert pki.trust().rebuilds(verify(trust, pki.hospital))
+
+
 def test_an_upper_authority_is_checked_where_a_list_exists(pki: Pki) -> None:
     fallen = pki.root.crl([pki.issuing.certificate.serial_number])
     path = pki.put("fallen.crl", crl_pem(fallen))
@@ -198,7 +205,9 @@ def test_asking_for_a_live_connection(pki: Pki, trust: Trust) -> None:
     assert not trust.revoked(spki, serial + 1)
 
 
-def test_strangers_cannot_make_us_compute_with_huge_keys(pki: Pki, trust: Trust, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strangers_cannot_make_us_compute_with_huge_keys(
+    pki: Pki, trust: Trust, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(crypto, "X509StoreContext", None)  # nothing may be verified at all
     assert told(verify(trust, pki.huge)) == "certificate_invalid"
     assert told(verify(trust, pki.huge_issuer)) == "certificate_invalid"
@@ -254,7 +263,9 @@ def test_name_constraints_are_kept(pki: Pki) -> None:
     assert told(verify(trust, issuing.issue("x", uid=HOSPITAL, san=["a.evil.example"]))) == "certificate_invalid"
 
 
-@pytest.mark.parametrize("data", [None, b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize(
+    "data", [None, b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
 def test_an_unusable_anchor_stops_the_start(pki: Pki, data: bytes | None) -> None:
     path = pki.folder / "unusable.pem"
     pki.files.pop(str(path), None)
@@ -291,7 +302,8 @@ def test_identity_follows_content(pki: Pki) -> None:
     assert pki.trust(stale_crl="warn").identity != first.identity
     assert pki.trust(crls=()).identity != first.identity
     as_intermediate = pki.trust(crls=(), intermediates=(pki.folder / "root.pem",))
-    assert as_intermediate.identity != pki.trust(crls=(), anchors=(pki.folder / "root.pem",) * 2).identity
+    as_anchor = pki.trust(crls=(), intermediates=(), anchors=(pki.folder / "root.pem",) * 2)
+    assert as_intermediate.identity != as_anchor.identity
     assert "1 anchors" in repr(first)
 
 

@@ -12,7 +12,7 @@ from gateway.demo.drawing import NARROW, NodeRow, Scene, draw
 
 
 def row(number: int, state: str = "up", reason: str = "all checks pass") -> NodeRow:
-    return NodeRow(number, f"127.0.0.1:4100{number}", state, reason, 1.0, 2, 345, 30, 10)
+    return NodeRow(number, f"127.0.0.1:4100{number}", state, reason, 1.0, 2, 345, 0.99, None)
 
 
 SCENE = Scene(

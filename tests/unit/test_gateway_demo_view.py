@@ -140,15 +140,23 @@ def test_changes_of_state_are_told_once(terminal: int, stage: FakeStage) -> None
 
 
 def test_pages_turn_and_close(terminal: int, stage: FakeStage) -> None:
+    stage.configuration.write_text("".join(f"line-{number}\n" for number in range(30)))
+
+    async def press(key: bytes, shown: str, screen: io.StringIO) -> None:
+        screen.seek(0)
+        screen.truncate()
+        os.write(terminal, key)
+        await until(lambda: shown in screen.getvalue())
+
     async def play(_view: View, screen: io.StringIO) -> None:
-        await until(lambda: "Settlegate" in screen.getvalue())
-        os.write(terminal, b"c")
-        await until(lambda: "curl --by-hand" in screen.getvalue())
-        os.write(terminal, b"y")
-        await until(lambda: "gateway.yaml" in screen.getvalue())
-        screen.truncate(0)
-        os.write(terminal, b"\x1b")
         await until(lambda: "单据 claims" in screen.getvalue())
+        await press(b"c", "curl --by-hand", screen)
+        await press(b"y", "line-19", screen)
+        assert "line-20" not in screen.getvalue()
+        await press(b"y", "line-29", screen)
+        await press(b"y", "单据 claims", screen)
+        await press(b"c", "curl --by-hand", screen)
+        await press(b"\x1b", "单据 claims", screen)
         os.write(terminal, b"q")
 
     watch(stage, play)

@@ -77,7 +77,7 @@ class Root(Model):
         ("parts: {a b: {}}", "parts.a…: a name is 1 to 64 of letters, digits, dot, underscore and hyphen"),
         ("text: !secret env:SETTLEGATE_TEST", "text: a !secret is not for this key"),
         ("flag: !secret env:SETTLEGATE_TEST", "flag: a !secret is not for this key"),
-        ("secretx12345: 1", 'secret…: unknown key; did you mean "secrets"?'),
+        ("secretx12345: 1", 'secret…: unknown key; did you mean "secret"?'),
     ],
 )  # fmt: skip
 def test_message(text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
