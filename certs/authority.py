@@ -81,7 +81,7 @@ class Authority:
         key = key or new_key()
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         builder = _builder(subject, subject, key.public_key(), key.public_key(), days, not_before, not_after)
-        return cls(_as_authority(builder, path_length=None).sign(key, hashes.SHA256()), key)
+        return cls(_as_authority(builder, None).sign(key, hashes.SHA256()), key)
 
     @classmethod
     def load(cls, certificate_pem: bytes, key_pem: bytes) -> Authority:
@@ -100,12 +100,13 @@ class Authority:
         not_before: datetime | None = None,
         not_after: datetime | None = None,
         key: PrivateKey | None = None,
+        path_length: int | None = 0,
     ) -> Authority:
-        """An issuing CA below this one; it may issue leaves only."""
+        """An issuing CA below this one; it may issue leaves only, unless `path_length` says otherwise."""
         key = key or new_key()
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         builder = self._for(subject, key.public_key(), days, not_before, not_after)
-        certificate = _as_authority(builder, path_length=0).sign(self.key, hashes.SHA256())
+        certificate = _as_authority(builder, path_length).sign(self.key, hashes.SHA256())
         return Authority(certificate, key, self.chain)
 
     @property

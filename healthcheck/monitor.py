@@ -123,7 +123,8 @@ class Monitor:
             return  # `run` begins with all
         now = time.monotonic()
         for slot in slots:
-            self._schedule.put(slot, now + self._spread.offset(slot.watch.gap()))
+            slot.gap = slot.watch.gap()
+            self._schedule.put(slot, now + self._spread.offset(slot.gap))
         self._arm()
 
     def _arm(self) -> None:
@@ -168,8 +169,12 @@ class Monitor:
         except Exception:
             log.exception("judging %s of %s failed", slot.label, slot.target)
         finally:
-            at = started + self._spread.jittered(slot.watch.gap())
-            self._schedule.put(slot, ended if slot.hurried else max(ended, at))
+            self._schedule.put(slot, ended if slot.hurried else max(ended, started + self._gap(slot)))
+
+    def _gap(self, slot: Slot) -> float:
+        """Whoever returns to a slower pace does so anywhere in it: nodes that came up together drift apart at once."""
+        before, slot.gap = slot.gap, slot.watch.gap()
+        return self._spread.offset(slot.gap) if slot.gap > before else self._spread.jittered(slot.gap)
 
     async def _stop(self) -> None:
         self._loop = None

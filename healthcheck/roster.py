@@ -30,6 +30,8 @@ class Slot:
     """In metrics: http, tcp or snmp; from the second of a kind on with a number."""
     watch: Watch
     probe: Probe
+    gap: float = 0.0
+    """Seconds between the probes when the last one was planned."""
     gone: bool = False
     hurried: bool = False
     """Asked for while a probe ran that may have begun before the failure it should confirm."""

@@ -286,8 +286,8 @@ class _Guarded(MsgAndPduDispatcher):  # type: ignore[misc]
     def receive_message(self, *arguments: Any) -> Any:
         try:
             return super().receive_message(*arguments)
-        except Exception as error:
-            log.debug("a datagram that is no SNMP message: %s", type(error).__name__)
+        except Exception:
+            log.debug("a datagram that is no SNMP message", exc_info=True)
             return b""
 
 

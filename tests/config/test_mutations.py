@@ -24,7 +24,7 @@ assert SEEDED.count(PLANTED) == 3
 LINES = SEEDED.splitlines(keepends=True)
 
 _PIECES = st.sampled_from(
-    ["{", "}", "[", "]", ":", ": ", ",", "\n", "  ", "- ", "#", "'", '"', 
+    ["{", "}", "[", "]", ":", ": ", ",", "\n", "  ", "- ", "#", "'", '"',
      "&a ", "*a", "<<: ", "!secret ", "!x ", "|\n", "> ",
      "0", "true", "off", "null", "\t", "%", "@", "---\n", "?", "=", "é", "\u2028", "\x00", "1e999", "~", "x" * 300]
 )  # fmt: skip

@@ -65,7 +65,11 @@ def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def full_trust(pki: Pki) -> Trust:
-    return pki.trust(crls=(pki.folder / "root.crl", pki.issuing_crl, pki.folder / "lapsed.crl"))
+    """With the lists and intermediates that let every bad certificate show what is wrong with it."""
+    return pki.trust(
+        crls=(pki.folder / "root.crl", pki.issuing_crl, pki.folder / "lapsed.crl"),
+        intermediates=(pki.folder / "issuing.pem", pki.folder / "lapsed.pem"),
+    )
 
 
 def answer(evidence: Evidence) -> str:
@@ -113,7 +117,8 @@ def test_bad_certificates_resumed(pki: Pki, version: str, name: str) -> None:
     gate, bad = terminator(pki, full_trust(pki)), pki.bad[name]
     client = Client(bad.issued, version)
     evidence = again(gate, client, meet(gate, client))
-    assert answer(evidence) == bad.reason
+    # The hospital's certificate that issued this one is gone with the chain, and nobody may know it as an issuer.
+    assert answer(evidence) == ("issuer_unknown" if name == "leaf_as_issuer" else bad.reason)
     assert not evidence.verified
 
 

@@ -105,6 +105,7 @@ class Pki:
     def bad(self) -> dict[str, Bad]:
         """Certificates that must not enter under `trust()`."""
         lapsed = self.root.intermediate("Lapsed CA", not_before=days_ago(90), not_after=days_ago(1))
+        self.put("lapsed.pem", lapsed.pem)
         self.put("lapsed.crl", crl_pem(lapsed.crl()))
         forger = Authority(self.issuing.certificate, new_key(), self.issuing.chain[1:])
         # A hospital that plays authority with its own certificate.

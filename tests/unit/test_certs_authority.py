@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certs.authority import Authority, AuthorityError, Issued, crl_pem, new_key, write_secret
@@ -129,9 +129,7 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_other_ca_keys_are_refused() -> None:
     key = ed25519.Ed25519PrivateKey.generate()
-    from cryptography.hazmat.primitives import serialization as form
-
-    pem = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with pytest.raises(AuthorityError):
         Authority.load(ROOT.pem, pem)
     assert "key=" not in repr(Issued(ROOT.certificate, ROOT.key))

@@ -8,12 +8,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import crypto
+from OpenSSL._util import lib
 
 from certs import binding
+from certs import trust as module
 from certs.authority import Authority, Issued, certificates_pem, crl_pem, new_key
+from certs.keys import UnreadableError
 from certs.trust import PRESENTED_LIMIT, Trust, TrustError, Verification
 from certs.verdict import first_reason
-from tests.support.pki import HOSPITAL, Pki, altered_signature, days_ago
+from tests.support.pki import HOSPITAL, Pki, TrustValues, altered_signature, days_ago, huge_key
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +119,6 @@ def test_known_issuers_complete_a_path_and_are_never_trusted(pki: Pki, trust: Tr
 
 
 def values(pki: Pki, **names: tuple[str, ...]) -> Any:
-    from tests.support.pki import TrustValues
-
     return TrustValues(**{key: tuple(pki.folder / name for name in value) for key, value in names.items()})
 
 
@@ -216,8 +217,6 @@ def test_strangers_cannot_make_us_compute_with_huge_keys(
 
 
 def test_a_huge_anchor_is_the_operators_choice(pki: Pki) -> None:
-    from tests.support.pki import huge_key
-
     anchor = Authority.create("Huge", key=huge_key())
     pki.put("huge.pem", anchor.pem)
     trust = Trust.build(values(pki, anchors=("huge.pem",)), pki.files)
@@ -308,9 +307,6 @@ def test_identity_follows_content(pki: Pki) -> None:
 
 
 def test_a_certificate_that_only_openssl_can_read(pki: Pki, trust: Trust, monkeypatch: pytest.MonkeyPatch) -> None:
-    from certs import trust as module
-    from certs.keys import UnreadableError
-
     def unreadable(_: object) -> None:
         raise UnreadableError("odd")
 
@@ -319,7 +315,5 @@ def test_a_certificate_that_only_openssl_can_read(pki: Pki, trust: Trust, monkey
 
 
 def test_the_error_queue_is_left_empty(pki: Pki, trust: Trust) -> None:
-    from OpenSSL._util import lib
-
     verify(trust, pki.bad["forged"].issued)
     assert lib.ERR_peek_error() == 0

@@ -51,6 +51,7 @@ def test_fits_and_shows_what_matters(width: int, height: int) -> None:
         "正常 up",
         "1230",
         "01:15",
+        "99%",
         "event 59",
         "q 退出",
     ):

@@ -150,7 +150,8 @@ def test_a_share_reads_back_as_the_same(thousandths: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "written"), [(75, "75s"), (300, "5m"), (3600, "1h"), (0.5, "500ms"), (0, "0s"), (1.5, "1.5s"), (1.0005, "1000.5ms")]
+    ("seconds", "written"),
+    [(75, "75s"), (300, "5m"), (3600, "1h"), (0.5, "500ms"), (0, "0s"), (1.5, "1.5s"), (1.0005, "1000.5ms")],
 )
 def test_the_shortest_form(seconds: float, written: str) -> None:
     assert units.write_duration(seconds) == written
