@@ -130,7 +130,7 @@ class Terminator:
     def _configure(self, base: SSL.Context, lifetime: float) -> SSL.Context:
         self._settings(base)
         base.set_timeout(max(1, int(lifetime)))
-        base.set_verify_depth(LONGEST_PATH - 1)
+        base.set_verify_depth(LONGEST_PATH - 2)  # OpenSSL counts neither leaf nor anchor
         mode = SSL.VERIFY_PEER if self.explain else SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
         base.set_verify(mode, self._verify)
         base.set_tlsext_servername_callback(self._client_hello)

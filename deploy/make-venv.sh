@@ -5,7 +5,8 @@ venv=$1
 python=${PYTHON:-python3}
 
 if ! command -v "$python" >/dev/null; then
-    echo "$python is not there; install it: apt-get install python3 python3-venv" >&2
+    echo "$python is not there; type this and try again:" >&2
+    echo "  sudo apt-get install --yes python3 python3-venv" >&2
     exit 1
 fi
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
@@ -14,12 +15,17 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
 fi
 if ! "$python" -c 'import ensurepip' 2>/dev/null; then
     package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
-    if [ "$(id -u)" != 0 ]; then
-        echo "the module that makes virtual environments is missing; type this and try again:" >&2
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "$python cannot make virtual environments yet; type this and try again:" >&2
         echo "  sudo apt-get install --yes $package" >&2
         exit 1
     fi
+    echo "installing: $package"
     apt-get update --quiet --quiet
-    DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --quiet --no-install-recommends "$package"
+    DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --quiet --no-install-recommends "$package" >/dev/null
 fi
-"$python" -m venv "$venv"
+# An environment without pip would look finished to make.
+"$python" -m venv "$venv" || {
+    rm -rf "$venv"
+    exit 1
+}

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from balancer.config import BalancingConfig
 from certs.config import TrustConfig, UpstreamTLSConfig
@@ -186,6 +186,8 @@ _AT_LEAST_ONE: dict[str, Any] = {"minProperties": 1}
 
 class GatewayConfig(Model):
     """One gateway: its listeners, who may enter, and where requests go."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["listeners", "pools"]})
 
     workers: Int = Field(default_factory=_processors, ge=1, le=64)
     """Data-plane processes; default: one per CPU."""

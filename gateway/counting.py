@@ -72,6 +72,10 @@ class Counting:
             detail=refusal.detail,
         )
 
+    def turned_away(self, listener_slot: int, reason: str) -> None:
+        """A request of an admitted institution that it may not make; its log line is written at its end."""
+        self.mine.listener_refusals[listener_slot * _REASONS + REFUSAL_INDEX[reason]] += 1
+
     def over_limit(self, listener: ListenerRuntime, client: str) -> None:
         """A connection beyond the listener's limit, closed before its handshake."""
         self.mine.listener_refusals[listener.slot * _REASONS + REFUSAL_INDEX["limit_exceeded"]] += 1

@@ -97,8 +97,9 @@ class Exchange:
         """Start with what came behind the head; returns what does not belong to this request's body."""
         leftover = b""
         try:
-            pool = self._authorise()
+            # First of all what is the body's and what is not: whatever comes next, pipelined requests must not be lost.
             leftover = self._upload(rest) if rest else b""
+            pool = self._authorise()
             session = self.session
             head = self.head
             number = b"" if head.request_id else b"X-Request-Id: %s\r\n" % self.request_id
@@ -213,6 +214,8 @@ class Exchange:
         """The client ended its side; a complete request is still answered."""
         if self.tunnel:
             self._end_tunnel()
+        elif self.body.left and self.bytes_out:
+            self._upload_dead = True  # the node has answered without the rest
         elif self.body.left:
             self.fail(BadRequest("the body ended before its announced length"))
 
@@ -253,6 +256,8 @@ class Exchange:
                 self._answer(link, data)
             else:
                 self._node_lost("")
+            if self._link is link:
+                link.stream.look_again()
         except StreamError as error:
             self._node_lost(str(error))
         except GatewayError as error:
@@ -321,7 +326,7 @@ class Exchange:
             self._complete(body)
         elif not flowing:
             link.stream.stop_reading()
-            session.deadline = monotonic() + session.listener.body_timeout
+            session.wait_for_client()
         else:
             self._set_deadline(monotonic())
 
@@ -352,6 +357,8 @@ class Exchange:
         if not self.session.send(answer.head + b"\r\n" + rest) and self._link is not None:
             self._link.stream.stop_reading()
         self.session.tunnel_begins()
+        if self._link is not None and self._node_idle():
+            self.session.resume_reading()  # it may have been stopped by what the client sent ahead
         self._set_deadline(monotonic())
 
     def _from_tunnel(self, data: bytes) -> None:
@@ -377,12 +384,14 @@ class Exchange:
         if self.tunnel:
             self._end_tunnel()
         elif self.placement is not None and self.placement.deadline:
-            self.placement.expire()
+            if self.placement.deadline <= monotonic():  # else it is that of another connect than the first
+                self.placement.expire()
             if self.placement.deadline:
                 self.session.deadline = self.placement.deadline
+        elif self.session.stream.queued:
+            self.fail(RequestTimeout("the client took nothing of its answer"))
         elif self.answer is not None:
-            side = "the client took nothing" if self.session.stream.queued else "the node sent nothing"
-            self.fail(NodeTimeout(side))
+            self.fail(NodeTimeout("the node sent nothing"))
         elif self.body.left and not self._upload_dead and self._node_idle():
             self.fail(RequestTimeout("the request body did not arrive in time"))
         else:
@@ -395,13 +404,14 @@ class Exchange:
             return
         if isinstance(error, NodeProtocolError | NodeTimeout) and self.placement is not None:
             session.worker.count.node_failed(self.placement.slot)
+        elif isinstance(error, RouteForbidden | LimitExceeded):
+            session.worker.count.turned_away(session.listener.slot, error.reason)
         self._drop_link()
         self.reason = error.reason
-        if self.answer is not None:
-            # Half an answer cannot be taken back. Without close_notify, last chunk or the announced length the
-            # client sees that it is incomplete.
+        if self.bytes_out:
+            # Half an answer cannot be taken back: the client must see that it is incomplete.
             self._end(self.status, error.reason)
-            session.abort()
+            session.cut()
             return
         self.status = error.status
         self.keep_alive = self.keep_alive and not self.body.left and not isinstance(error, BadRequest)

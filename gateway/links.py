@@ -77,7 +77,7 @@ class Links:
             link = idle.pop()
             if link.alive():
                 return link
-            link.stream.abort()
+            link.let_go()
         return None
 
     def dial(self, key: str, address: tuple[str, int]) -> Link:
@@ -88,12 +88,13 @@ class Links:
         """Keep a link whose last exchange ended cleanly."""
         stream = link.stream
         idle = self._idle.setdefault(link.key, [])
-        if stream.closed or len(idle) >= IDLE_LINKS_PER_NODE:
-            stream.abort()
+        if stream.closed or stream.error or len(idle) >= IDLE_LINKS_PER_NODE:
+            link.let_go()
             return
         link.exchanges += 1
         link.idle_since = time.monotonic()
         stream.on_readable = link.idle_readable
+        stream.on_drained = _ignore  # else the link would keep its last exchange and session alive
         stream.on_closed = link.idle_readable
         idle.append(link)
         stream.start_reading()
@@ -107,11 +108,12 @@ class Links:
     def expire(self, now: float, limits: Mapping[str, float]) -> None:
         """Close links idle for longer than their pool allows, and every link of a node no longer configured."""
         for key, idle in list(self._idle.items()):
-            limit = limits.get(key)
-            keep = [] if limit is None else [link for link in idle if now - link.idle_since < limit]
-            gone = [link for link in idle if link not in keep] if len(keep) < len(idle) else []
-            self._idle[key] = keep
-            if limit is None:
+            limit = limits.get(key, 0.0)
+            # In the order of their last use: `give_back` appends, `take` takes the last.
+            stay = next((at for at, link in enumerate(idle) if now - link.idle_since < limit), len(idle))
+            gone = idle[:stay]
+            del idle[:stay]
+            if not idle:
                 del self._idle[key]
             self._abort(gone)
 

@@ -76,6 +76,8 @@ class Placement:
                 self._lease = lease = pool.balancer.lease(exclude=self._tried)
             except NoNodeReady as none:
                 raise failure or (QueueFull if none.full else NoNode)(str(none)) from None
+            if failure is not None:
+                self._worker.count.retry(pool.slot)
             self.attempts += 1
             self.node = key = lease.node.address
             link = links.take(key)
@@ -122,7 +124,6 @@ class Placement:
             link.let_go()
         if lease is not None:
             lease.release(failed=True)
-            self._worker.count.retry(self.pool.slot)
             if not stale:
                 # A kept connection that had gone stale says nothing about the node; a new one will.
                 self._tried = {*self._tried, self.node}

@@ -102,6 +102,7 @@ class Session:
     def _handshake(self) -> None:
         try:
             if not self.stream.handshake():
+                self.stream.look_again()
                 return
             self._admit()
         except SSL.Error as error:
@@ -122,7 +123,10 @@ class Session:
             return
         failure = self.listener.terminator.failure(self.stream.tls)
         self._count_refusal(failure or Refusal("handshake_failed", reason or "connection closed in the handshake"))
-        self.abort()
+        if failure is None:
+            self.abort()
+        else:
+            self._hang_up()  # the alert that says why must not be overtaken by a reset
 
     def _answer_in_plain_text(self) -> None:
         page = answers.plain_http(self.worker.next_request_id().decode())
@@ -132,6 +136,11 @@ class Session:
         except OSError:
             self.abort()
             return
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        self.phase = Phase.CLOSING
+        self.deadline = float("inf")
         self.stream.close_without_tls()
 
     def _admit(self) -> None:
@@ -218,7 +227,10 @@ class Session:
                     return
                 self._feed(data)
                 if len(data) < READ_SIZE or not stream.reading:
-                    return
+                    break
+            exchange = self.exchange
+            if exchange is None or exchange.body.left or exchange.tunnel:
+                stream.look_again()
         except StreamError:
             self._lost()
 
@@ -242,7 +254,11 @@ class Session:
     def _next(self) -> None:
         if self.exchange is None and self.phase is Phase.OPEN and self.buffer:
             data, self.buffer = self.buffer, b""
-            self._head(data)
+            try:
+                self._head(data)
+            except Exception:  # called by the loop, not by the stream, which would have caught it
+                log.exception("closing %r after an unexpected error", self)
+                self.abort()
 
     def _head(self, data: bytes) -> None:
         now = monotonic()
@@ -259,6 +275,9 @@ class Session:
         self.buffer = b""
         self.requests += 1
         if head.final:
+            # A body would be read as the next request: nobody is there to take it.
+            head.keep_alive = head.keep_alive and not head.length
+            self.buffer = data[head.end :]
             self.send(answers.options(head))
             self.exchange_ended(head.keep_alive)
             return
@@ -299,6 +318,8 @@ class Session:
     def _drained(self) -> None:
         if self.exchange is not None:
             self.exchange.client_drained()
+        elif self.phase is Phase.OPEN:
+            self._await_next()
 
     def resume_reading(self) -> None:
         if not self.stream.eof:
@@ -319,10 +340,23 @@ class Session:
         if not keep_alive or self.stream.eof:
             self.close()
             return
+        if self.stream.queued:
+            # Else a client that asks and asks and never reads could fill the memory with answers.
+            self.stream.stop_reading()
+            self.wait_for_client()
+            return
+        self._await_next()
+
+    def _await_next(self) -> None:
         self.deadline = monotonic() + (self.listener.idle_timeout if not self.worker.draining else LAST_WORD)
         if self.buffer:
             self.worker.loop.call_soon(self._next)
         self.stream.start_reading()
+
+    def wait_for_client(self) -> None:
+        """Give the client its time to take what is queued; see `expire`."""
+        self.deadline = monotonic() + self.listener.body_timeout
+        self.stream.progressed()
 
     # ---- the end
 
@@ -331,12 +365,16 @@ class Session:
         if self.phase is Phase.HANDSHAKE:
             self._count_refusal(Refusal("handshake_timeout", "the handshake took too long"))
             self.abort()
+        elif self.stream.queued and self.stream.progressed():
+            self.deadline = monotonic() + self.listener.body_timeout
         elif self.exchange is not None:
             self.exchange.expire()
         elif self.phase is Phase.CLOSING:
             self.abort()
         elif self.phase is Phase.REFUSED:
             self.close()
+        elif self.stream.queued:
+            self.abort()
         elif self.buffer:
             self._reject(RequestTimeout("the request head did not arrive in time"))
         else:
@@ -392,6 +430,10 @@ class Session:
     def abort(self) -> None:
         self.stream.abort()
 
+    def cut(self) -> None:
+        """End in the middle of an answer, and so that the client cannot take it for a whole one."""
+        self.stream.reset()
+
     def _lost(self) -> None:
         if self.exchange is not None:
             self.exchange.client_lost()
@@ -399,11 +441,13 @@ class Session:
 
     def _closed(self) -> None:
         self.phase = Phase.CLOSING
-        if self.exchange is not None:
-            self.exchange.client_lost()
-        if hasattr(self, "institution"):
-            self.worker.count.institution_connection(self.institution.slot, -1)
-        self.worker.session_closed(self)
+        try:
+            if self.exchange is not None:
+                self.exchange.client_lost()
+        finally:
+            if hasattr(self, "institution"):
+                self.worker.count.institution_connection(self.institution.slot, -1)
+            self.worker.session_closed(self)
 
 
 def _nothing() -> None:

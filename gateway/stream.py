@@ -6,28 +6,38 @@ closed in any other way and reused, uvloop's next reader on that number never fi
 The owner of a stream is called back without arguments: `on_readable` when reading is on and bytes may be there,
 `on_drained` when everything queued by `write` has gone out after a `write` that returned False, and `on_closed`
 when a graceful close has ended. Reads and writes raise `StreamError`, translated here once from OSError and SSL.Error.
+An exception that escapes a callback ends this connection and no other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import socket
+import struct
+import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from OpenSSL import SSL
+
+log = logging.getLogger("settlegate.stream")
 
 READ_SIZE: Final = 16_384
 """A TLS record; a larger buffer would be allocated in vain at each read."""
 PLAIN_READ_SIZE: Final = 262_144
 FLUSH: Final = 30.0
-"""Seconds a closed connection has to take what is still queued."""
+"""Seconds without progress after which a closed connection loses what is still queued."""
 LINGER: Final = 2.0
 """Seconds a closed connection is still read, so that the peer gets our last bytes and not a reset (RFC 9112 9.6)."""
 LINGER_OCTETS: Final = 4 << 20
+_RESET: Final = struct.pack("ii", 1, 0)
+_BYTES_ACKED: Final = 120
+"""Where `struct tcp_info` of Linux counts the octets that the peer has acknowledged."""
 
 
 class StreamError(Exception):
@@ -42,6 +52,7 @@ class Stream:
     """A connected, non-blocking TCP socket in plain text."""
 
     __slots__ = (
+        "_acknowledged",
         "_closing",
         "_linger_timer",
         "_lingered",
@@ -75,6 +86,7 @@ class Stream:
         self._reading = False
         self._writing = False
         self._closing = False
+        self._acknowledged = 0
         self._lingered = 0
         self._linger_timer: asyncio.TimerHandle | None = None
 
@@ -88,7 +100,10 @@ class Stream:
 
         Raises `StreamError` when the attempt fails at once. Neither callback runs before this returns.
         """
-        sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+        except OSError as error:  # out of descriptors
+            raise StreamError(error.strerror or str(error)) from None
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -111,7 +126,15 @@ class Stream:
             self.error = os.strerror(code)
             self.abort()
         else:
-            self.on_drained()
+            self._call(self.on_drained)
+
+    def _call(self, callback: Callable[[], object]) -> None:
+        """Nothing above the loop catches what a callback lets through: its session would wait for ever."""
+        try:
+            callback()
+        except Exception:
+            log.exception("closing %r after an unexpected error", self)
+            self.abort()
 
     # reading
 
@@ -124,6 +147,8 @@ class Stream:
         except OSError as error:
             raise StreamError(error.strerror or str(error)) from None
         if not data:
+            if self.error:  # a reset whose one report went to somebody else: this is no orderly end
+                raise StreamError(self.error)
             self.eof = True
         return data
 
@@ -134,7 +159,7 @@ class Stream:
 
     @property
     def reading(self) -> bool:
-        return self._reading
+        return self._reading and not self._closing
 
     def start_reading(self) -> None:
         """Call `on_readable` whenever bytes may be there. Bytes already decrypted are announced once by the loop."""
@@ -151,11 +176,38 @@ class Stream:
             self.loop.remove_reader(self.fd)
 
     def _readable(self) -> None:
-        self.on_readable()
+        try:
+            self.on_readable()
+        except Exception:  # `_call`, but for the price of a call
+            log.exception("closing %r after an unexpected error", self)
+            self.abort()
 
     def _readable_late(self) -> None:
-        if self._reading:
-            self.on_readable()
+        if self.reading:
+            self._readable()
+
+    def look_again(self) -> None:
+        """To be called by `on_readable` when it leaves without having read to the end and still awaits octets.
+
+        uvloop reports a reset once, in one event with the octets before it, and then forgets the descriptor (tried
+        with 0.23): whoever leaves octets or the error unread would never be called again.
+        """
+        if not self.reading:
+            return
+        code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self.error = os.strerror(code)
+        if self.error:
+            self.loop.call_soon(self._register_anew)
+
+    def _register_anew(self) -> None:
+        if not self.reading:
+            return
+        self.loop.remove_reader(self.fd)
+        if self._writing:
+            self.loop.remove_writer(self.fd)
+            self.loop.add_writer(self.fd, self._writable)
+        self.loop.add_reader(self.fd, self._readable)
 
     # writing
 
@@ -166,7 +218,8 @@ class Stream:
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:
-            raise StreamError(error.strerror or str(error)) from None
+            self.error = error.strerror or str(error)
+            raise StreamError(self.error) from None
 
     def write(self, data: bytes | memoryview) -> bool:
         """Send at once what the socket takes and keep the rest; False when something had to be kept.
@@ -195,7 +248,7 @@ class Stream:
         except StreamError as error:
             # Part of it has left: the caller must not take this for a write that never happened.
             self.error = str(error)
-            self.loop.call_soon(self.abort)
+            self.loop.call_soon(self._write_failed)
             return False
         self._keep(view)
         return False
@@ -211,35 +264,45 @@ class Stream:
 
     def _writable(self) -> None:
         queue = self._queue
-        try:
-            while queue:
-                # After a refused TLS write the same octets must be offered again: `rest` keeps the exact tail.
-                rest = queue[0]
-                sent = self._send(rest)
-                if not sent:
-                    return
-                self.queued -= sent
-                if sent == len(rest):
-                    queue.popleft()
-                else:
-                    queue[0] = memoryview(rest)[sent:]
-        except StreamError as error:
-            self.error = str(error)
-            self.abort()
-            return
+        if queue:
+            try:
+                while queue:
+                    # After a refused TLS write the same octets must be offered again: `rest` keeps the exact tail.
+                    rest = queue[0]
+                    sent = self._send(rest)
+                    if not sent:
+                        return
+                    self.queued -= sent
+                    if sent == len(rest):
+                        queue.popleft()
+                    else:
+                        queue[0] = memoryview(rest)[sent:]
+            except StreamError as error:
+                self.error = str(error)
+                self._write_failed()
+                return
         self._queue = None
         self._stop_writing()
         if self._closing:
             self._finish()
             return
-        self.on_drained()
+        if queue is not None:
+            self._call(self.on_drained)
         if self._read_waits:
-            self._readable_after_write()
+            self._read_waits = False
+            self._readable_late()
 
-    def _readable_after_write(self) -> None:
-        self._read_waits = False
+    def _write_failed(self) -> None:
+        """The peer takes nothing more, but it may have answered before: its octets and its end are still to be read."""
+        if self.fd < 0:
+            return
+        if self._closing:
+            self.abort()
+            return
+        self._queue = None
+        self.queued = 0
         self._stop_writing()
-        self.on_readable()
+        self._register_anew()
 
     def _stop_writing(self) -> None:
         if self._writing:
@@ -258,19 +321,42 @@ class Stream:
             return
         self.stop_reading()
         self._closing = True
-        self._linger_timer = self.loop.call_later(FLUSH, self.abort)
+        if self._queue:
+            self.progressed()
+        self._linger_timer = self.loop.call_later(FLUSH, self._flush_again)
         if not self._queue:
             self._finish()
+
+    def _flush_again(self) -> None:
+        """A slow peer gets its answer whole; one that takes nothing is cut."""
+        if self.progressed():
+            self._linger_timer = self.loop.call_later(FLUSH, self._flush_again)
+        else:
+            self.abort()
+
+    def progressed(self) -> bool:
+        """Whether the peer has acknowledged an octet since this was last asked.
+
+        The kernel calls a socket writable only when a third of its buffer is free: minutes, on a slow line.
+        """
+        try:
+            info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED + 8)
+        except OSError:
+            return False
+        before = self._acknowledged
+        self._acknowledged = int.from_bytes(info[_BYTES_ACKED:], sys.byteorder)
+        return self._acknowledged > before
 
     def _farewell(self) -> bool:
         """End the layer above TCP; False when the socket is full and it must be tried again."""
         return True
 
     def _finish(self) -> None:
+        self._stop_writing()
         try:
             if not self._farewell():
                 self._writing = True
-                self.loop.add_writer(self.fd, self._farewell_again)
+                self.loop.add_writer(self.fd, self._finish)
                 return
             self.sock.shutdown(socket.SHUT_WR)
         except (StreamError, OSError):
@@ -284,10 +370,6 @@ class Stream:
         self._linger_timer = self.loop.call_later(LINGER, self.abort)
         self.loop.add_reader(self.fd, self._linger)
         self._reading = True
-
-    def _farewell_again(self) -> None:
-        self._stop_writing()
-        self._finish()
 
     def _linger(self) -> None:
         try:
@@ -316,7 +398,14 @@ class Stream:
         self._drop()
         on_closed, self.on_closed = self.on_closed, _nothing
         self.on_readable = self.on_drained = _nothing
-        on_closed()
+        self._call(on_closed)
+
+    def reset(self) -> None:
+        """Close now, and so that the peer cannot take what it has got for the whole (RFC 9112 section 8)."""
+        if self.fd >= 0:
+            with suppress(OSError):
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.abort()
 
     def _drop(self) -> None:
         self.sock.close()
@@ -358,25 +447,29 @@ class TLSStream(Stream):
         except SSL.WantReadError:
             return None
         except SSL.ZeroReturnError:
-            self.eof = True
-            return b""
+            return self._ended()
         except SSL.WantWriteError:
             # A key update must be answered first; reading goes on once the socket takes the answer.
             self._wait_to_read()
             return None
         except SSL.SysCallError as error:
             if error.args[0] == -1:  # the peer closed TCP without close_notify
-                self.eof = True
-                return b""
+                return self._ended()
             raise StreamError(str(error.args[1])) from None
         except SSL.Error as error:
             raise StreamError(tls_reason(error)) from None
+
+    def _ended(self) -> bytes:
+        if self.error:
+            raise StreamError(self.error)
+        self.eof = True
+        return b""
 
     def _wait_to_read(self) -> None:
         self._read_waits = True
         if not self._writing:
             self._writing = True
-            self.loop.add_writer(self.fd, self._readable_after_write)
+            self.loop.add_writer(self.fd, self._writable)
 
     @property
     def pending(self) -> bool:
@@ -394,6 +487,10 @@ class TLSStream(Stream):
         except SSL.Error as error:
             # WantReadError belongs here: renegotiation is off, so a write never has to wait for a read.
             raise StreamError(tls_reason(error)) from None
+
+    def _write_failed(self) -> None:
+        """A client that takes nothing more has nothing more to say."""
+        self.abort()
 
     def _farewell(self) -> bool:
         if self._plain:

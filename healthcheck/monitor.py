@@ -185,8 +185,7 @@ class Monitor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._schedule = Schedule()
-        self._poller.close()
-        await asyncio.sleep(0)  # transports close in the loop's next round
+        await self._poller.close()
 
     # --- reports ------------------------------------------------------------------------------------------------
 

@@ -43,7 +43,8 @@ def _matches(document: Document, pattern: str, pattern_key: str) -> list[Path]:
             document.notices.append(document.problem((pattern_key,), "matches no file"))
         else:
             document.problems.append(document.problem((pattern_key,), "no such file"))
-    own = [path for path in paths if os.path.samefile(path, document.path)]  # noqa: PTH121 both exist
+    this = os.path.realpath(document.path)
+    own = [path for path in paths if os.path.realpath(path) == this]
     if own:
         document.problems.append(document.problem((pattern_key,), "matches this very file; give the files a folder"))
     return [path for path in paths if path not in own]

@@ -12,19 +12,18 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from pydantic import ValidationError
 
+from settings.broken import BrokenPlaces, Place
 from settings.document import Document, read_document
 from settings.errors import ConfigError, Problem, RuleError, RulesError
 from settings.fields import spot
 from settings.nodes import BROKEN, Node
 from settings.translate import bad_key, bad_value, meant_key, seen_or_default, shown_path, unknown_key, with_seen
 from settings.types import Model
-from settings.wording import Step, dotted
+from settings.wording import dotted
 
 __all__ = ["Document", "load", "load_file", "read_document"]
 
 M = TypeVar("M", bound=Model)
-Place = tuple[Step, ...]
-
 _ROUNDS = 16
 """Each round takes out something one level higher at least; a configuration is not deeper than this."""
 
@@ -39,11 +38,11 @@ def load(document: Document, model: type[M]) -> M:
     if document.root is None:
         raise ConfigError(document.problems)
     context = {"folder": document.path.absolute().parent}
-    broken = list(document.broken)
+    broken = BrokenPlaces(document.broken)
+    suspect = BrokenPlaces(document.broken)
     problems = list(document.problems)
-    misspelt: list[Place] = []
     for number in range(_ROUNDS):
-        pruned = _Pruned(document, document.root, broken if number else [])
+        pruned = _Pruned(document, document.root, broken if number else BrokenPlaces())
         try:
             result = model.model_validate(pruned.data, context=context)
         except ValidationError as error:
@@ -52,17 +51,19 @@ def load(document: Document, model: type[M]) -> M:
             if problems:
                 break
             return result
-        misspelt = _misspelt(findings, document, model) if not number else misspelt
+        if not number:
+            suspect.add(_misspelt(findings, document, model))
         problems += [
             _problem(finding, document, model)
             for finding in findings
-            if _is_news(finding, document, [*broken, *misspelt], first=number == 0)
+            if _is_news(finding, document, suspect, first=number == 0)
         ]
-        before = len(broken)
-        broken += [_to_take_out(finding, document, broken[:before]) for finding in findings]
+        gone = [_to_take_out(finding, document, broken) for finding in findings]
+        broken.add(gone)
+        suspect.add(gone)
         if () in broken:
             break
-    raise ConfigError(problems)
+    raise ConfigError(problems or [Problem(str(document.path), 1, 1, "", "cannot be used")])
 
 
 class _Finding(NamedTuple):
@@ -79,9 +80,9 @@ class _Finding(NamedTuple):
 class _Pruned:
     """The data without what is broken. Entries of lists keep their number in the document."""
 
-    def __init__(self, document: Document, root: Node, broken: list[Place]) -> None:
+    def __init__(self, document: Document, root: Node, broken: BrokenPlaces) -> None:
         self._document = document
-        self._broken = set(broken)
+        self._broken = broken
         self._numbers: dict[Place, list[int]] = {}
         self.data = self._copy(root, ()) if broken else root.data
 
@@ -140,12 +141,11 @@ def _findings(error: ValidationError, pruned: _Pruned) -> Iterator[_Finding]:
             yield _Finding(pruned.written(pruned.original((*base, *one.at))), details, False, one, uses)
 
 
-def _is_news(finding: _Finding, document: Document, broken: list[Place], *, first: bool) -> bool:
+def _is_news(finding: _Finding, document: Document, broken: BrokenPlaces, *, first: bool) -> bool:
     if finding.crossed is not None:
-        rests_on = (finding.place, *finding.uses)
-        return not any(_related(one, other) for one in rests_on for other in broken)
+        return not any(map(broken.touches, (finding.place, *finding.uses)))
     # Later rounds only repeat what is wrong with single values, or miss what was taken out.
-    return first and not any(finding.place[: len(place)] == place for place in broken) and not _told(document, finding)
+    return first and not broken.encloses(finding.place) and not _told(document, finding)
 
 
 def _misspelt(findings: list[_Finding], document: Document, model: type[Model]) -> list[Place]:
@@ -174,13 +174,7 @@ def _told(document: Document, finding: _Finding) -> bool:
     return node is not None and node.data is BROKEN
 
 
-def _related(one: Place, other: Place) -> bool:
-    """The same place, or one inside the other."""
-    length = min(len(one), len(other))
-    return one[:length] == other[:length]
-
-
-def _to_take_out(finding: _Finding, document: Document, gone: list[Place]) -> Place:
+def _to_take_out(finding: _Finding, document: Document, gone: BrokenPlaces) -> Place:
     """What has to go so that the rest can be validated: the value, or else what encloses it."""
     place = finding.place
     while place and (document.find(place) is None or place in gone):

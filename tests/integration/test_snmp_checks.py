@@ -320,10 +320,15 @@ def test_two_users_of_one_name_and_a_change_of_passphrases(tmp_path: Path) -> No
 
 def test_an_agent_that_talks_nonsense_fails_its_check_and_nothing_else(tmp_path: Path) -> None:
     class Nonsense(asyncio.DatagramProtocol):
+        heard = 0
+
         def connection_made(self, transport: Any) -> None:
             self.transport = transport
 
         def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            self.heard += 1
+            if self.heard > 20:
+                return  # pysnmp answers some of it: a storm of the test's own making is not the point
             damaged = [data[:at] + bytes((data[at] ^ 0x55,)) + data[at + 1 :] for at in range(0, len(data), 3)]
             for answer in (b"", b"\x30\x84\xff\xff\xff\xff", b"\x00" * 100, data, data[:-3], data[::-1], *damaged):
                 self.transport.sendto(answer, addr)

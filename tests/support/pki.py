@@ -199,9 +199,9 @@ def huge_key(bits: int = 8192) -> rsa.RSAPrivateKey:
     left, right = primes[::2], primes[1::2]
     p, q = _product(left), _product(right)
     d = pow(65537, -1, lcm(*(prime - 1 for prime in primes)))
-    parts = [pow(65537, -1, lcm(*(prime - 1 for prime in half))) for half in (left, right)]
+    d_p, d_q = (pow(65537, -1, lcm(*(prime - 1 for prime in half))) for half in (left, right))
     public = rsa.RSAPublicNumbers(65537, p * q)
-    numbers = rsa.RSAPrivateNumbers(p, q, d, *parts, pow(q, -1, p), public)
+    numbers = rsa.RSAPrivateNumbers(p, q, d, d_p, d_q, pow(q, -1, p), public)
     return numbers.private_key(unsafe_skip_rsa_key_validation=True)
 
 

@@ -6,6 +6,7 @@ The client is pyOpenSSL with every check of its own switched off: it is the atta
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from OpenSSL import SSL
@@ -123,10 +124,8 @@ def _step(connection: SSL.Connection, done: list[bool], side: int) -> Exception 
 
 
 def _carry(source: SSL.Connection, target: SSL.Connection) -> None:
-    try:
+    with suppress(SSL.WantReadError):
         target.bio_write(source.bio_read(1 << 20))
-    except SSL.WantReadError:
-        pass
 
 
 def _take_tickets(met: Meeting) -> None:

@@ -119,7 +119,8 @@ def test_known_issuers_complete_a_path_and_are_never_trusted(pki: Pki, trust: Tr
 
 
 def values(pki: Pki, **names: tuple[str, ...]) -> Any:
-    return TrustValues(**{key: tuple(pki.folder / name for name in value) for key, value in names.items()})
+    paths: dict[str, Any] = {key: tuple(pki.folder / name for name in value) for key, value in names.items()}
+    return TrustValues(**paths)
 
 
 def test_an_anchor_that_is_not_self_signed(pki: Pki) -> None:

@@ -219,7 +219,6 @@ def test_the_property_is_about_something() -> None:
 def test_an_admission_is_made_in_one_place() -> None:
     places = []
     for path in Path(gateway.__path__[0]).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "Admission":
-                places.append(path.name)
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        places += [path.name for call in calls if ast.unparse(call.func).split(".")[-1] == "Admission"]
     assert places == ["admission.py"]

@@ -74,8 +74,8 @@ def test_a_node_is_not_this_gateway(tmp_path: Path, bind: str, node: str, loop: 
 def test_everything_named_exists(tmp_path: Path) -> None:
     text = listeners(one="127.0.0.1:0") + REST.replace("pool: clinic", "pool: other, listener: two")
     assert problems(tmp_path, text + "institutions: {A: {routes: [none, all]}}\n") == [
-        "routes[0].listener: two, but there is no such listener",
         "routes[0].pool: other, but there is no such pool",
+        "routes[0].listener: two, but there is no such listener",
         "institutions.A.routes[0]: none, but there is no such route",
     ]
 
@@ -122,7 +122,8 @@ def test_routes_that_never_match(tmp_path: Path, earlier: str, later: str, shado
 
 
 def test_what_leads_nowhere(tmp_path: Path) -> None:
-    text = "pools: {clinic: {nodes: [{address: 127.0.0.1:18101}]}}\ninstitutions: {A: {enabled: false}, B: {enabled: false, routes: []}}\n"
+    text = "pools: {clinic: {nodes: [{address: 127.0.0.1:18101}]}}\n"
+    text += "institutions: {A: {enabled: false}, B: {enabled: false, routes: []}}\n"
     channel = "alerts: {channels: {duty: {sms: {http: {url: 'http://127.0.0.1/'}, to: ['13800000000']}}}}\n"
     assert odd(tmp_path, text + channel) == [
         "there is no route: every request is answered 404",

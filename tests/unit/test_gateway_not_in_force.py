@@ -30,7 +30,7 @@ def test_only_what_is_written_is_told_at_its_place(document: Document) -> None:
         (1, 26, "listeners.a.limits.minimum_rate"),
         (3, 7, "pools.a.policy"),
         (4, 28, "pools.b.queue"),
-        (4, 50, "pools.b.retries.budget"),
+        (4, 49, "pools.b.retries.budget"),
     ]
 
 

@@ -61,7 +61,7 @@ def test_one_engine_serves_all_but_a_second_user_of_the_same_name() -> None:
         assert poller._engines == [first]
         assert second.retired
         assert await poller._engine_for(user(b"3").credential) is first, "the name is free again"
-        poller.close()
+        await poller.close()
         assert poller._engines == []
 
     asyncio.run(story())
@@ -75,7 +75,7 @@ def test_a_deadline_does_not_stop_the_building_of_an_engine() -> None:
                 await poller.open()
         await poller.open()
         assert len(poller._engines) == 1
-        poller.close()
+        await poller.close()
 
     asyncio.run(story())
 
@@ -85,7 +85,7 @@ def test_closing_while_an_engine_is_built_leaves_none() -> None:
         poller = SnmpPoller()
         opening = asyncio.create_task(poller.open())
         await asyncio.sleep(0.001)
-        poller.close()
+        await poller.close()
         with pytest.raises(asyncio.CancelledError):
             await opening
         assert poller._engines == []
@@ -93,13 +93,14 @@ def test_closing_while_an_engine_is_built_leaves_none() -> None:
     asyncio.run(story())
 
 
-def test_an_engine_in_use_closes_after_its_last_poll() -> None:
+def test_an_engine_in_use_closes_after_its_last_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         poller = SnmpPoller()
         await poller.open()
         engine = await poller._engine_for(PUBLIC.credential)
         closed = []
-        engine.snmp.close_dispatcher = lambda: closed.append(True)
+        engine.snmp.transport_dispatcher = None
+        monkeypatch.setattr(type(engine), "close", lambda _engine: closed.append(True))
         engine.busy = 1
         poller._replace([])
         assert closed == []
@@ -123,6 +124,6 @@ def test_engines_are_not_renewed_in_a_burst() -> None:
         poller._renew()
         assert poller._building is None
         assert poller._engines == [after]
-        poller.close()
+        await poller.close()
 
     asyncio.run(story())

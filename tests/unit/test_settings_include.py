@@ -62,6 +62,13 @@ def test_a_file_does_not_include_itself(tmp_path: Path) -> None:
     assert [problem.message for problem in document.problems] == ["matches this very file; give the files a folder"]
 
 
+def test_a_link_to_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "gone.yaml").symlink_to(tmp_path / "nowhere")
+    document = included(tmp_path, "from: more/*.yaml\n")
+    assert [problem.message for problem in document.problems] == ["no such file"]
+
+
 @pytest.mark.parametrize("main", ["into: {a: 1}\n", "from: 5\n", "from: [x]\n", "- a\n", ""])
 def test_nothing_to_include(tmp_path: Path, main: str) -> None:
     assert len(included(tmp_path, main, x="b: 2\n").files) == 1
