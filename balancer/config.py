@@ -86,8 +86,8 @@ class PoolTimeouts(Model):
 class RetryConfig(Model):
     """Another node after a failed connect; never a request whose first octet left, unless it is idempotent."""
 
-    attempts: Int = Field(2, ge=1, le=10)
-    """Tries in all, the first included; 1: never again."""
+    attempts: Int = Field(2, ge=0, le=10)
+    """Further nodes tried after the first; 0: none."""
     budget: Percent = 0.1
     """Retries as a share of the pool's requests; above it none is made."""
 

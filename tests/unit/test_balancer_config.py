@@ -58,4 +58,4 @@ def test_orders() -> None:
     with pytest.raises(ValidationError, match="above zero"):
         PoolTimeouts(connect=0)
     with pytest.raises(ValidationError, match="greater than or equal to 1"):
-        RetryConfig(attempts=0)
+        RetryConfig(attempts=-1)

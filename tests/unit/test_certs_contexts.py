@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 from OpenSSL import SSL, crypto
+from OpenSSL._util import lib
 
 from certs import binding
 from certs.authority import Authority, Issued, certificates_pem, new_key, private_key_pem
@@ -153,6 +154,18 @@ class TestFailClosed:
         assert met.evidence is None or met.evidence == INTERNAL
         assert meet(gate, Client(pki.hospital)).judged.verified
 
+    @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+    def test_an_error_at_the_client_hello_of_a_resumption(
+        self, pki: Pki, version: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A resumption needs no certificate of ours, so it can succeed on the base alone."""
+        gate, client = terminator(pki), Client(pki.hospital, version)
+        first = meet(gate, client)
+        with monkeypatch.context() as broken:
+            broken.setattr(SSL.Connection, "set_context", None)
+            met = meet(gate, client, first.session)
+        assert met.judged == INTERNAL
+
     def test_an_error_while_judging(self, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
         gate = terminator(pki)
         monkeypatch.setattr(gate._judge, "first_hand", None)
@@ -173,6 +186,18 @@ class TestFailClosed:
 
         gate.welcome = broken
         assert meet(gate, Client(pki.hospital)).evidence is None
+
+    def test_a_mark_of_trouble_is_final(self, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+        gate = terminator(pki)
+        accept = gate.accept
+
+        def marked(sock: None) -> SSL.Connection:
+            connection = accept(sock)
+            connection.get_app_data().internal = True
+            return connection
+
+        monkeypatch.setattr(gate, "accept", marked)
+        assert meet(gate, Client(pki.hospital)).judged == INTERNAL
 
     def test_a_connection_without_a_record(self, pki: Pki) -> None:
         gate = terminator(pki)
@@ -251,6 +276,12 @@ def test_an_intermediate_beside_an_anchor_that_is_not_self_signed(pki: Pki) -> N
     assert first_reason(meet(gate, Client(strangers)).judged.errors) == "issuer_unknown"
 
 
+@pytest.mark.parametrize("explain", [True, False])
+def test_clients_may_leave_out_a_configured_intermediate(pki: Pki, explain: bool) -> None:
+    gate = terminator(pki, explain=explain)
+    assert meet(gate, Client(pki.hospital, send_chain=False)).judged.verified
+
+
 def test_reverify_uses_today(pki: Pki) -> None:
     gate = terminator(pki)
     evidence = meet(gate, Client(pki.hospital)).judged
@@ -286,6 +317,18 @@ def test_flights_may_arrive_octet_by_octet(pki: Pki) -> None:
             client.bio_write(server.bio_read(65_536))
     assert done
     assert first_reason(gate.finish(server).errors) == "issuer_unknown"
+
+
+def test_after_a_hello_retry_request(pki: Pki) -> None:
+    """ClientHello comes twice, so does our callback. Such a client is judged as ever; it is never resumed."""
+    gate = terminator(pki)
+    for issued, enters in ((pki.hospital, True), (pki.revoked, False)):
+        client = Client(issued)
+        assert lib.SSL_CTX_set1_curves_list(client.context._context, b"P-521:X25519") == 1
+        first = meet(gate, client)
+        assert first.server.get_group_name() == "x25519"
+        second = meet(gate, client, first.session).judged
+        assert [first.judged.verified, second.verified, second.resumed] == [enters, enters, False]
 
 
 def test_an_expired_certificate_of_ours_is_the_operators_trouble(pki: Pki) -> None:

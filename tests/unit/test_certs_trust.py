@@ -217,6 +217,15 @@ def test_strangers_cannot_make_us_compute_with_huge_keys(
     assert told(verify(trust, hoard)) == "certificate_invalid"
 
 
+@pytest.mark.parametrize("bits", [1024, 8192])
+def test_a_configured_intermediate_is_held_to_the_limits_too(pki: Pki, bits: int) -> None:
+    key = huge_key(bits) if bits > 4096 else rsa.generate_private_key(65537, bits)
+    ca = pki.root.intermediate("Odd", key=key)
+    path = pki.put(f"odd-{bits}.pem", ca.pem)
+    trust = pki.trust(crls=(), intermediates=(path,))
+    assert told(verify(trust, ca.issue("x", uid=HOSPITAL), chain=False)) == "certificate_invalid"
+
+
 def test_a_huge_anchor_is_the_operators_choice(pki: Pki) -> None:
     anchor = Authority.create("Huge", key=huge_key())
     pki.put("huge.pem", anchor.pem)

@@ -75,6 +75,7 @@ def test_an_error_without_a_word_is_a_no() -> None:
         (replace(GOOD, presented=False), "certificate_missing"),
         (replace(GOOD, internal=True), "internal"),
         (replace(GOOD, malformed=True), "certificate_invalid"),
+        (replace(GOOD, malformed=None), "certificate_invalid"),  # type: ignore[arg-type]
         (replace(GOOD, malformed=True, errors=frozenset({"issuer_unknown"})), "issuer_unknown"),
         (replace(GOOD, verified=False), "internal"),
         (replace(GOOD, credential=None), "internal"),
