@@ -1,67 +1,25 @@
-"""From configuration files to what the processes run: everything read once, before anybody acts on it.
-
-`reading` runs this in a process of its own. What comes of it is in two parts, because nobody gets what he does not
-need: a `Reading` for the supervisor and the workers, and the whole configuration, with the secrets of SNMP, mail and
-SMS, for `control` alone.
-"""
+"""From a configuration file to a `Bundle`: everything read once, by the supervisor, before anybody acts on it."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gateway.dates import dates
+from gateway.snapshot import Bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.config import GatewayConfig, ListenerConfig
-    from gateway.dates import Dates
     from gateway.slots import Slots
-    from gateway.snapshot import Bundle
 
 STOCK: Final = 64
 """Blank TLS contexts made before the first fork, 39 KiB each: one per listener and night."""
 
-Stamp = tuple[int, int, int] | None
-"""What a file looks like from outside (mtime, size, inode); None if it is not there."""
-
 
 class BundleError(Exception):
     """A file or name the configuration needs is not there; one problem per argument."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What was found in the configuration and the files it names."""
-
-    config: GatewayConfig
-    """Without what only `control` may know."""
-    files: Mapping[str, bytes] = field(repr=False)
-    endpoints: Mapping[str, tuple[str, int]]
-    dates: Dates
-    stamps: Mapping[str, Stamp]
-    """Of every file named, from before it was read: a change in between is seen later as one."""
-
-
-@dataclass(frozen=True)
-class Briefing:
-    """What `control` is told beside the configuration; no file, no key."""
-
-    generation: int
-    slots: Slots
-    endpoints: Mapping[str, tuple[str, int]]
-    dates: Dates
-    stamps: Mapping[str, Stamp]
-    since: float
-    """When this configuration was taken up, in Unix time."""
-    success: bool
-    """Whether the last attempt to take up another one went well."""
-    restarts: int
-    """Workers that died since the start."""
 
 
 def for_workers(config: GatewayConfig) -> GatewayConfig:
@@ -70,18 +28,14 @@ def for_workers(config: GatewayConfig) -> GatewayConfig:
     return config.model_copy(update={"pools": pools, "alerts": type(config.alerts)()})
 
 
-def gather(config: GatewayConfig, known: Mapping[str, tuple[str, int]] | None, *, have: frozenset[str]) -> Reading:
-    """Reads every file and resolves every name. Raises BundleError with all problems.
-
-    `known`: addresses of nodes already resolved, when only files are to be read anew. `have`: files in force.
-    """
+def bundle(config: GatewayConfig, generation: int, slots: Slots, bases: dict[str, int]) -> Bundle:
+    """Reads every file and resolves every name. Raises BundleError with all problems."""
     problems: list[str] = []
-    stamps = {str(path): stamp(path) for listener in config.listeners.values() for path, _ in tls_files(listener)}
-    files = dict(_read(config, have, problems))
-    endpoints = known if known is not None else dict(_resolve(config, problems))
+    files = dict(_read(config, problems))
+    endpoints = dict(_resolve(config, problems))
     if problems:
         raise BundleError(*problems)
-    return Reading(for_workers(config), files, endpoints, dates(config, files), stamps)
+    return Bundle(generation, for_workers(config), files, slots, bases, endpoints)
 
 
 def tls_files(listener: ListenerConfig) -> Iterator[tuple[Path, bool]]:
@@ -93,22 +47,13 @@ def tls_files(listener: ListenerConfig) -> Iterator[tuple[Path, bool]]:
         yield path, True
 
 
-def stamp(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _read(config: GatewayConfig, have: frozenset[str], problems: list[str]) -> Iterator[tuple[str, bytes]]:
+def _read(config: GatewayConfig, problems: list[str]) -> Iterator[tuple[str, bytes]]:
     for name, listener in config.listeners.items():
         for path, optional in tls_files(listener):
             try:
                 yield str(path), path.read_bytes()
             except OSError as error:
-                # One that was read before and now is not there would lock everybody out: rather keep what is in force.
-                if not optional or str(path) in have:
+                if not optional:
                     problems.append(f"listeners.{name}: {path}: {error.strerror}")
 
 

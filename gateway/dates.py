@@ -1,4 +1,4 @@
-"""When what the configuration names will expire; read with the files, so that `control` opens none."""
+"""When what the configuration names will expire; read from the bundle, so that `control` opens no file."""
 
 from __future__ import annotations
 
@@ -7,31 +7,27 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from gateway.config import GatewayConfig
+    from gateway.snapshot import Bundle
 
 Dates = dict[str, dict[str, float]]
 
 
-def dates(config: GatewayConfig, files: Mapping[str, bytes]) -> Dates:
-    """{"certificates": {file: notAfter}, "crls": {issuer: nextUpdate}} in Unix time; the earliest of each.
-
-    What cannot be parsed has no date here: whether it may be used at all is decided where it is used.
-    """
+def dates(bundle: Bundle) -> Dates:
+    """{"certificates": {file: notAfter}, "crls": {issuer: nextUpdate}} in Unix time; the earliest of each file."""
     certificates: dict[str, float] = {}
     lists: dict[str, float] = {}
-    for listener in config.listeners.values():
+    for listener in bundle.config.listeners.values():
         trust = listener.trust
         for path in (listener.certificate, *trust.anchors, *trust.intermediates):
-            ends = [cert.not_valid_after_utc.timestamp() for cert in _certificates(files.get(str(path), b""))]
+            ends = [cert.not_valid_after_utc.timestamp() for cert in _certificates(bundle.files.get(str(path), b""))]
             if ends:
                 certificates[str(path)] = min(ends)
         for path in trust.crls:
-            for crl in _lists(files.get(str(path), b"")):
+            for crl in _lists(bundle.files.get(str(path), b"")):
                 if crl.next_update_utc is not None:
-                    issuer, at = crl.issuer.rfc4514_string(), crl.next_update_utc.timestamp()
-                    lists[issuer] = min(at, lists.get(issuer, at))
+                    lists[crl.issuer.rfc4514_string()] = crl.next_update_utc.timestamp()
     return {"certificates": certificates, "crls": lists}
 
 

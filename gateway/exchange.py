@@ -410,8 +410,7 @@ class Exchange:
         self.reason = error.reason
         if self.bytes_out:
             # Half an answer cannot be taken back: the client must see that it is incomplete.
-            self._end(self.status, error.reason)
-            session.cut()
+            self._end(self.status, error.reason, cut=True)
             return
         self.status = error.status
         self.keep_alive = self.keep_alive and not self.body.left and not isinstance(error, BadRequest)
@@ -427,7 +426,7 @@ class Exchange:
         if link is not None:
             link.let_go()
 
-    def _end(self, status: int, reason: str) -> None:
+    def _end(self, status: int, reason: str, *, cut: bool = False) -> None:
         session = self.session
         if session.exchange is not self:
             return
@@ -435,4 +434,7 @@ class Exchange:
         if self.placement is not None:
             self.placement.release()
         session.worker.count.end(self, status, reason, monotonic())
-        session.exchange_ended(self.keep_alive)
+        if cut:
+            session.cut()
+        else:
+            session.exchange_ended(self.keep_alive)

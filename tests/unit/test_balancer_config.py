@@ -57,5 +57,5 @@ def test_orders() -> None:
         EjectionConfig(base=10, longest=5)
     with pytest.raises(ValidationError, match="above zero"):
         PoolTimeouts(connect=0)
-    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
         RetryConfig(attempts=-1)
