@@ -1,25 +1,71 @@
-"""From a configuration file to a `Bundle`: everything read once, by the supervisor, before anybody acts on it."""
+"""From configuration files to what the processes run: everything read once, before anybody acts on it.
+
+`reading` runs this in a process of its own. What comes of it is in two parts, because nobody gets what he does not
+need: a `Reading` for the supervisor and the workers, and the whole configuration, with the secrets of SNMP, mail and
+SMS, for `control` alone.
+"""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gateway.snapshot import Bundle
+from certs.contexts import Terminator, blank_stock
+from certs.trust import Trust
+from gateway.dates import dates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.config import GatewayConfig, ListenerConfig
+    from gateway.dates import Dates
     from gateway.slots import Slots
+    from gateway.snapshot import Bundle
 
 STOCK: Final = 64
 """Blank TLS contexts made before the first fork, 39 KiB each: one per listener and night."""
 
+Stamp = tuple[int, int, int] | None
+"""What a file looks like from outside (mtime, size, inode); None if it is not there."""
+
 
 class BundleError(Exception):
     """A file or name the configuration needs is not there; one problem per argument."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was found in the configuration and the files it names."""
+
+    config: GatewayConfig
+    """Without what only `control` may know."""
+    files: Mapping[str, bytes] = field(repr=False)
+    endpoints: Mapping[str, tuple[str, int]]
+    dates: Dates
+    stamps: Mapping[str, Stamp]
+    """Of every file named, from before it was read: a change in between is seen later as one."""
+    warnings: tuple[str, ...] = ()
+    """What is worth a line in the log and stops nothing."""
+
+
+@dataclass(frozen=True)
+class Briefing:
+    """What `control` is told beside the configuration; no file, no key."""
+
+    generation: int
+    slots: Slots
+    endpoints: Mapping[str, tuple[str, int]]
+    dates: Dates
+    stamps: Mapping[str, Stamp]
+    since: float
+    """When this configuration was taken up, in Unix time."""
+    success: bool
+    """Whether the last attempt to take up another one went well."""
+    restarts: int
+    """Workers that died since the start."""
 
 
 def for_workers(config: GatewayConfig) -> GatewayConfig:
@@ -28,33 +74,72 @@ def for_workers(config: GatewayConfig) -> GatewayConfig:
     return config.model_copy(update={"pools": pools, "alerts": type(config.alerts)()})
 
 
-def bundle(config: GatewayConfig, generation: int, slots: Slots, bases: dict[str, int]) -> Bundle:
-    """Reads every file and resolves every name. Raises BundleError with all problems."""
+def gather(config: GatewayConfig, known: Mapping[str, tuple[str, int]] | None, *, start: bool) -> Reading:
+    """Reads every file, resolves every name, and tries what comes of it. Raises BundleError with all problems.
+
+    `known`: addresses of nodes already resolved, when only files are to be read anew. `start`: nothing is in force
+    yet that could be kept instead, so a revocation list that cannot be read only warns.
+    """
     problems: list[str] = []
-    files = dict(_read(config, problems))
-    endpoints = dict(_resolve(config, problems))
+    warnings: list[str] = []
+    stamps = {str(path): stamp(path) for listener in config.listeners.values() for path in tls_files(listener)}
+    files = dict(_read(config, warnings if start else problems, problems))
+    endpoints = known if known is not None else dict(_resolve(config, problems))
+    trusts = dict(_tried(config, files, warnings if start else problems, warnings, problems)) if not problems else {}
     if problems:
-        raise BundleError(*problems)
-    return Bundle(generation, for_workers(config), files, slots, bases, endpoints)
+        raise BundleError(*dict.fromkeys(problems))
+    return Reading(for_workers(config), files, endpoints, dates(config, files, trusts), stamps, (*warnings,))
 
 
-def tls_files(listener: ListenerConfig) -> Iterator[tuple[Path, bool]]:
-    """Every file of a listener, and whether it can be done without: a list that cannot be read never stops a start."""
+def tls_files(listener: ListenerConfig) -> tuple[Path, ...]:
+    """Every file of a listener."""
     trust = listener.trust
-    for path in (listener.certificate, listener.key, *trust.anchors, *trust.intermediates):
-        yield path, False
-    for path in trust.crls:
-        yield path, True
+    return (listener.certificate, listener.key, *trust.anchors, *trust.intermediates, *trust.crls)
 
 
-def _read(config: GatewayConfig, problems: list[str]) -> Iterator[tuple[str, bytes]]:
+def stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _read(config: GatewayConfig, doubts: list[str], problems: list[str]) -> Iterator[tuple[str, bytes]]:
     for name, listener in config.listeners.items():
-        for path, optional in tls_files(listener):
+        for path in tls_files(listener):
             try:
                 yield str(path), path.read_bytes()
             except OSError as error:
-                if not optional:
-                    problems.append(f"listeners.{name}: {path}: {error.strerror}")
+                told = doubts if path in listener.trust.crls else problems
+                told.append(f"listeners.{name}: {path}: {error.strerror}")
+
+
+def _tried(
+    config: GatewayConfig, files: Mapping[str, bytes], doubts: list[str], warnings: list[str], problems: list[str]
+) -> Iterator[tuple[str, Trust]]:
+    """What each worker will build, built once here: what cannot be used is found out before anybody is asked."""
+    for name, listener in config.listeners.items():
+        try:
+            trust = Trust.build(listener.trust, files)
+            trial = Terminator(
+                *blank_stock(1),
+                listener=name,
+                minimum_tls=listener.minimum_tls,
+                explain=listener.refusal == "explain",
+                resumption=listener.resumption.enabled,
+                lifetime=listener.resumption.lifetime,
+            )
+            trial.prepare(files[str(listener.certificate)], files[str(listener.key)], trust)
+        except ValueError as error:
+            problems.append(f"listeners.{name}: {str(error).removeprefix(f'{name}: ')}")
+            continue
+        read = {entry.source for entry in trust.revocations.lists}
+        # A list gone bad would lock everybody out: rather keep the one in force.
+        bad = [path for path in listener.trust.crls if str(path) in files and str(path) not in read]
+        doubts.extend(f"listeners.{name}: {path}: no revocation list can be read from it" for path in bad)
+        warnings.extend(f"listeners.{name}: {warning}" for warning in trust.warnings)
+        yield name, trust
 
 
 def _resolve(config: GatewayConfig, problems: list[str]) -> Iterator[tuple[str, tuple[str, int]]]:

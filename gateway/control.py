@@ -18,16 +18,16 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import uvloop
 from OpenSSL import SSL
 
 from balancer.node import Admin, NodeState
 from gateway.board_layout import BUCKETS, CLASSES, CODES, DIRECTIONS, REFUSAL_REASONS, RETRY_REASONS, Capacity
-from gateway.bundling import tls_files
-from gateway.channel import Channel, ChannelClosedError, Message, unpack
-from gateway.hardening import die_with_parent
+from gateway.bundling import Stamp, stamp
+from gateway.channel import Channel, ChannelClosedError, DescriptorsLostError, Message, unpack
+from gateway.hardening import die_with_parent, let_signals_through, name_process, no_memory_dumps
 from gateway.node_table import Key, NodeTable
 from gateway.scoreboard import Scoreboard
 from gateway.slots import Slots
@@ -46,7 +46,8 @@ from monitoring.centre import (
 from monitoring.control_metrics import ControlMetrics
 
 if TYPE_CHECKING:
-    from gateway.snapshot import Bundle
+    from gateway.bundling import Briefing
+    from gateway.config import GatewayConfig
     from healthcheck.target import Report
     from healthcheck.words import Words
 
@@ -77,9 +78,10 @@ class Control:
         self.metrics = ControlMetrics()
         self.metrics.build = (version("settlegate"), platform.python_version(), _openssl())
         self.slots = Slots()
-        self.files: dict[Path, tuple[int, int, int] | None] = {}
-        self.restless = False
-        """A file changed at the last look."""
+        self.files: dict[str, Stamp] = {}
+        """What the files looked like at the last look."""
+        self.taken_up: dict[str, Stamp] = {}
+        """What they looked like when they were read last, well or in vain."""
         self.failures: dict[Key, int] = {}
         self.draining = False
         self.restarts = 0
@@ -87,6 +89,8 @@ class Control:
         self.monitor_task: asyncio.Task[None] | None = None
         self.first_look: asyncio.Task[None] | None = None
         self._reload: asyncio.Future[ReloadResult] | None = None
+        self._ticket = 0
+        """Of the last reload asked for here: others end too, by signal or because a file changed."""
         self._sources = exposition.Sources(
             board=board,
             labels=exposition.BoardLabels(
@@ -108,44 +112,46 @@ class Control:
     def message(self) -> None:
         try:
             received = self.channel.receive()
-        except ChannelClosedError:
-            log.error("the supervisor is gone; ending")
+        except (ChannelClosedError, DescriptorsLostError) as error:
+            # Without what was lost this process would go on with yesterday's configuration: better a fresh one.
+            log.error("nothing can be heard of the supervisor any more (%s); ending", error)
             os.kill(os.getpid(), signal.SIGTERM)
             return
         if received is None:
             return
         message, fds = received
         try:
-            self._handle(message, fds)
+            self._handle(message, [unpack(fd) for fd in fds])
         except Exception:
             log.exception("message %s", message.get("kind"))
         finally:
             for fd in fds:
                 os.close(fd)
 
-    def _handle(self, message: Message, fds: list[int]) -> None:
+    def _handle(self, message: Message, packed: list[Any]) -> None:
         kind = message["kind"]
         if kind == "configure":
-            self._configure(unpack(fds[0]), message["dates"])
+            self._configure(*packed)
         elif kind == "reloaded":
-            self._reloaded(message)
+            self._reloaded(message, *packed)
         elif kind == "draining":
             self.draining = True
         elif kind == "worker_died":
             self.restarts = int(message["restarts"])
 
-    def _configure(self, bundle: Bundle, dates: Mapping[str, Mapping[str, float]]) -> None:
-        config, now = bundle.config, time.time()
-        self.slots = bundle.slots
-        self.generation = bundle.generation
-        remembered = self.table.configure(config, bundle.slots, bundle.generation, now)
+    def _configure(self, config: GatewayConfig, briefing: Briefing) -> None:
+        now = time.time()
+        self.slots = briefing.slots
+        self.generation = briefing.generation
+        self.restarts = briefing.restarts
+        remembered = self.table.configure(config, briefing.slots, briefing.generation, now)
         targets: dict[str, Target] = {}
         checks: dict[Key, list[str]] = {}
         for pool, pool_config in config.pools.items():
             for node in pool_config.nodes:
                 key = (pool, str(node.address))
                 if pool_config.checks:
-                    host, port = bundle.endpoints[key[1]]
+                    host, port = briefing.endpoints[key[1]]
                     agent = (node.snmp.host, node.snmp.port) if node.snmp is not None else None
                     targets[_target(key)] = Target(_target(key), host, port, pool_config.checks, agent)
                 checks[key] = list(_labels(pool_config.checks))
@@ -154,10 +160,12 @@ class Control:
             if _target(key) in targets:
                 self.monitor.resume(_target(key), up)
         self.metrics.configure(checks=checks, reasons=PROBE_REASONS, channels=config.alerts.channels)
+        dates = briefing.dates
         self.metrics.files(certificates=dates["certificates"], revocation_lists=dates["crls"])
-        self.metrics.reloaded(success=True, now=now)
-        paths = {path for listener in config.listeners.values() for path, _ in tls_files(listener)}
-        self.files = {path: _stamp(path) for path in paths}
+        self.metrics.reloaded(success=True, now=briefing.since)
+        if not briefing.success:
+            self.metrics.reloaded(success=False, now=now)
+        self.files = self.taken_up = dict(briefing.stamps)
         if self.monitor_task is None:
             self.monitor_task = asyncio.create_task(self._probe(), name="monitor")
             self.first_look = asyncio.create_task(self._first_look(), name="first look")
@@ -165,7 +173,7 @@ class Control:
     async def _first_look(self) -> None:
         """Tell the supervisor when every node has been judged, so that traffic begins behind the first probes."""
         deadline = time.monotonic() + FIRST_LOOK
-        while self.table.undecided() and time.monotonic() < deadline:
+        while self.table.undecided() and time.monotonic() < deadline:  # noqa: ASYNC110 - a state, no event
             await asyncio.sleep(0.05)
         with contextlib.suppress(ChannelClosedError):
             self.channel.send("settled", undecided=self.table.undecided())
@@ -179,14 +187,13 @@ class Control:
                 log.exception("the monitor failed and is started again")
                 await asyncio.sleep(1.0)
 
-    def _reloaded(self, message: Message) -> None:
-        ok, lines = bool(message["ok"]), tuple(message["lines"])
+    def _reloaded(self, message: Message, lines: list[str]) -> None:
+        ok = bool(message["ok"])
         if not ok:
             self.metrics.reloaded(success=False, now=time.time())
-        waiting, self._reload = self._reload, None
-        if waiting is not None and not waiting.done():
-            generation = int(message["generation"])
-            waiting.set_result(ReloadResult(ok, generation, problems=() if ok else lines, notices=lines if ok else ()))
+        if self._reload is not None and not self._reload.done() and message["ticket"] == self._ticket:
+            problems, notices = ((), tuple(lines)) if ok else (tuple(lines), ())
+            self._reload.set_result(ReloadResult(ok, int(message["generation"]), problems, notices))
 
     # ---- what the monitor says
 
@@ -210,7 +217,6 @@ class Control:
                 self.board.page.heartbeat[0] = time.monotonic_ns()
                 self.table.evaluate(time.time())
                 self._hurry()
-                self._count_workers()
             except Exception:
                 log.exception("tick")
 
@@ -235,12 +241,11 @@ class Control:
         while True:
             await asyncio.sleep(WATCH)
             try:
-                seen = {path: _stamp(path) for path in self.files}
+                seen = {path: stamp(Path(path)) for path in self.files}
                 moved, self.files = seen != self.files, seen
-                if self.restless and not moved:
-                    log.info("files changed: taking them up")
+                if seen != self.taken_up and not moved:
+                    self.taken_up = seen  # if it is refused now, only another change gives it another chance
                     self.channel.send("refresh")
-                self.restless = moved
             except ChannelClosedError:
                 return
             except Exception:
@@ -267,8 +272,9 @@ class Control:
             raise ReloadUnderWayError
         waiting: asyncio.Future[ReloadResult] = asyncio.get_running_loop().create_future()
         self._reload = waiting
+        self._ticket += 1
         try:
-            self.channel.send("reload", by="admin API")
+            self.channel.send("reload", ticket=self._ticket)
             async with asyncio.timeout(RELOAD_WITHIN):
                 return await waiting
         except (ChannelClosedError, TimeoutError) as error:
@@ -290,6 +296,7 @@ class Control:
         return self.table.view(key)
 
     def metrics_text(self) -> bytes:
+        self._count_workers()
         return exposition.main_page(self._sources)
 
     def institutions_metrics_text(self) -> bytes:
@@ -323,14 +330,6 @@ def _labels(checks: tuple[object, ...]) -> list[str]:
     return labels
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
 def _openssl() -> str:
     return SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode().removeprefix("OpenSSL ").split(" ")[0]
 
@@ -342,7 +341,7 @@ async def _serve(control: Control, sock: socket.socket) -> None:
         # Ctrl-C reaches the whole group: the supervisor decides when `control` may go, which is last.
         loop.add_signal_handler(number, _end if number == signal.SIGTERM else _nothing, stop)
     loop.add_signal_handler(signal.SIGHUP, _nothing, stop)
-    control.channel.sock.setblocking(False)
+    let_signals_through()
     loop.add_reader(control.channel.fileno(), control.message)
     versions = {"settlegate": version("settlegate"), "python": platform.python_version(), "openssl": _openssl()}
     runner = await admin.serve(admin.build(control, versions), sock)
@@ -371,9 +370,12 @@ def main() -> None:
     parser.add_argument("--admin", type=int, required=True)
     parser.add_argument("--board", required=True)
     parser.add_argument("--rows", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s")
-    die_with_parent(signal.SIGTERM)
+    die_with_parent(signal.SIGTERM, options.parent)
+    name_process("sg control")
+    no_memory_dumps()
     board = Scoreboard.attach([int(fd) for fd in options.board.split(",")], Capacity(), options.rows)
     control = Control(board, Channel(socket.socket(fileno=options.channel)))
     uvloop.run(_serve(control, socket.socket(fileno=options.admin)))

@@ -1,4 +1,4 @@
-"""When what the configuration names will expire; read from the bundle, so that `control` opens no file."""
+"""When what the configuration names will expire; read with the files, so that `control` opens none."""
 
 from __future__ import annotations
 
@@ -7,28 +7,37 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from gateway.snapshot import Bundle
+    from certs.revocation import RevocationList
+    from certs.trust import Trust
+    from gateway.config import GatewayConfig
 
 Dates = dict[str, dict[str, float]]
 
 
-def dates(bundle: Bundle) -> Dates:
-    """{"certificates": {file: notAfter}, "crls": {issuer: nextUpdate}} in Unix time; the earliest of each file."""
+def dates(config: GatewayConfig, files: Mapping[str, bytes], trusts: Mapping[str, Trust]) -> Dates:
+    """{"certificates": {file: notAfter}, "crls": {issuer: nextUpdate}} in Unix time; the earliest of each.
+
+    `trusts`: what was built of each listener's trust, by name.
+    """
     certificates: dict[str, float] = {}
     lists: dict[str, float] = {}
-    for listener in bundle.config.listeners.values():
+    for name, listener in config.listeners.items():
         trust = listener.trust
         for path in (listener.certificate, *trust.anchors, *trust.intermediates):
-            ends = [cert.not_valid_after_utc.timestamp() for cert in _certificates(bundle.files.get(str(path), b""))]
+            ends = [cert.not_valid_after_utc.timestamp() for cert in _certificates(files.get(str(path), b""))]
             if ends:
                 certificates[str(path)] = min(ends)
-        for path in trust.crls:
-            for crl in _lists(bundle.files.get(str(path), b"")):
-                if crl.next_update_utc is not None:
-                    lists[crl.issuer.rfc4514_string()] = crl.next_update_utc.timestamp()
+        for issuer, end in _ends(trusts[name].revocations.lists):
+            lists[issuer] = min(end, lists.get(issuer, end))
     return {"certificates": certificates, "crls": lists}
+
+
+def _ends(lists: Iterable[RevocationList]) -> Iterable[tuple[str, float]]:
+    """A newer list takes the place of an older one of its issuer and scope; one without an end has no date."""
+    newest = {(crl.issuer, crl.scope): crl for crl in sorted(lists, key=lambda crl: (crl.this_update, crl.number))}
+    return [(crl.issuer.rfc4514_string(), crl.next_update) for crl in newest.values() if crl.next_update is not None]
 
 
 def _certificates(data: bytes) -> Iterable[x509.Certificate]:
@@ -36,12 +45,3 @@ def _certificates(data: bytes) -> Iterable[x509.Certificate]:
         return x509.load_pem_x509_certificates(data)
     except ValueError:
         return ()
-
-
-def _lists(data: bytes) -> Iterable[x509.CertificateRevocationList]:
-    for load in (x509.load_pem_x509_crl, x509.load_der_x509_crl):
-        try:
-            return (load(data),)
-        except ValueError:
-            continue
-    return ()

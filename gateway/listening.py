@@ -6,14 +6,15 @@ and does not share the clients of the first.
 
 from __future__ import annotations
 
+import logging
 import socket
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gateway.config import GatewayConfig
     from settings.types import Address
+
+log = logging.getLogger("settlegate.supervisor")
 
 BACKLOG: Final = 4096
 """Connections that wait for one worker; the kernel cuts it to net.core.somaxconn."""
@@ -33,10 +34,13 @@ def open_admin(address: Address) -> socket.socket:
 def open_missing(config: GatewayConfig, have: Sockets) -> Sockets:
     """Sockets for the addresses that `have` lacks; either all of them are opened or none. Raises ListenError."""
     opened: Sockets = {}
+    ours = {sockets[0].getsockname()[1] for sockets in have.values()}
     try:
         for name, listener in config.listeners.items():
             for address in listener.bind:
                 if (name, str(address)) not in have:
+                    if address.port not in ours:
+                        _refuse_shared(address)
                     opened[name, str(address)] = _open_shared(address, config.workers)
     except ListenError:
         close(opened)
@@ -44,15 +48,22 @@ def open_missing(config: GatewayConfig, have: Sockets) -> Sockets:
     return opened
 
 
-def unwanted(config: GatewayConfig, have: Sockets) -> list[tuple[str, str]]:
-    wanted = {(name, str(address)) for name, listener in config.listeners.items() for address in listener.bind}
-    return [key for key in have if key not in wanted]
+def wanted(config: GatewayConfig, have: Sockets) -> Sockets:
+    """Those of `have` that this configuration listens on."""
+    keys = {(name, str(address)) for name, listener in config.listeners.items() for address in listener.bind}
+    return {key: sockets for key, sockets in have.items() if key in keys}
 
 
-def close(sockets: Sockets, keys: Iterable[tuple[str, str]] | None = None) -> None:
-    for key in list(sockets if keys is None else keys):
-        for sock in sockets.pop(key):
+def close(sockets: Sockets) -> None:
+    for several in sockets.values():
+        for sock in several:
             sock.close()
+
+
+def announce(sockets: Sockets) -> None:
+    """One line each, with the port that a configured port 0 has become."""
+    for (name, _), several in sockets.items():
+        log.info("listening: %s on %s, %d workers", name, local_address(several[0]), len(several))
 
 
 def local_address(sock: socket.socket) -> str:
@@ -72,6 +83,15 @@ def _open_shared(address: Address, count: int) -> list[socket.socket]:
             sock.close()
         raise
     return sockets
+
+
+def _refuse_shared(address: Address) -> None:
+    """SO_REUSEPORT lets every process of this user in; whoever has the address without us must keep it alone.
+
+    Not for ports that are ours already: an address may move to another listener, or widen to all interfaces.
+    """
+    if address.port:
+        _open(address, shared=False).close()
 
 
 def _open(address: Address, *, shared: bool) -> socket.socket:

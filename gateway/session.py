@@ -35,7 +35,7 @@ REFUSED_HEAD: Final = HeadLimits(head=8192, fields=64, target=4096)
 """What a refused connection may say before it gets its one answer."""
 BURST: Final = 8
 """Full TLS records taken in one turn of the loop, so that an upload neither starves others nor pays a turn each."""
-LAST_WORD: Final = 2.0
+LAST_WORD: Final = 1.5
 """Seconds an exchange in progress may still take once its institution has lost its admission."""
 
 
@@ -122,6 +122,8 @@ class Session:
             self._answer_in_plain_text()
             return
         failure = self.listener.terminator.failure(self.stream.tls)
+        if failure is None and reason == "peer did not return a certificate":
+            failure = Refusal("certificate_missing")
         self._count_refusal(failure or Refusal("handshake_failed", reason or "connection closed in the handshake"))
         if failure is None:
             self.abort()

@@ -1,7 +1,8 @@
 """One data-plane process: accepts, sweeps deadlines, swaps snapshots, drains.
 
 The life of a worker: forked by the supervisor with its sockets, its row of the scoreboard and the stock of blank TLS
-contexts → builds the snapshot → says `ready` → serves until told to drain, or until the supervisor is gone.
+contexts → builds the snapshot → says `ready` → is told to `accept` → serves until told to drain, or until the
+supervisor is gone.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from gateway.channel import Channel, ChannelClosedError, Message, unpack
+from gateway import listening
+from gateway.channel import Channel, ChannelClosedError, DescriptorsLostError, Message, unpack
 from gateway.counting import Counting
-from gateway.hardening import no_memory_dumps
+from gateway.hardening import let_signals_through, name_process, no_memory_dumps
 from gateway.links import Links
-from gateway.session import Session
+from gateway.listening import BACKLOG
+from gateway.session import Phase, Session
 from gateway.snapshot import Prepared, SnapshotError, build
 from monitoring.access_log import AccessLog
 from monitoring.log_sink import open_sink
@@ -31,6 +34,7 @@ from monitoring.log_sink import open_sink
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
+    from gateway.listening import Sockets
     from gateway.scoreboard import Scoreboard
     from gateway.snapshot import Bundle, ListenerRuntime, Snapshot
 
@@ -48,10 +52,11 @@ DRAIN: Final = 60.0
 TWO_NIGHTS: Final = 2 * 86_400.0
 """Age in seconds at which a connection is closed: ticket keys are rotated nightly, and none outlives two."""
 REVIEWS_PER_TURN: Final = 64
+RESERVE: Final = 32
+"""Descriptors kept back, so that clients who use up all others cannot keep a revocation from being taken up."""
+PROBLEM_LIMIT: Final = 2000
+"""Characters of a problem told to the supervisor."""
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-
-Sockets = dict[tuple[str, str], list[socket.socket]]
-"""(listener, address) → one listening socket per worker."""
 
 
 class Worker:
@@ -72,15 +77,26 @@ class Worker:
         self.sockets = sockets
         self.channel = channel
         self.draining = False
-        self.sessions: set[Session] = set()
+        self.sessions: dict[Session, int] = {}
+        """And the slot of the listener that each is counted for: a session outlives its listener."""
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.links = Links(self.loop)
         self.count = Counting(board, AccessLog(open_sink(bundle.config.log.access), self.loop.call_later))
         self.stopped = self.loop.create_future()
+        self._left = False
+        self._open = False
+        """The supervisor has said `accept`."""
         self._accepting: dict[int, tuple[str, socket.socket]] = {}
         self._adopted: set[int] = set()
+        self._arrived: Sockets = {}
+        """New sockets that came ahead of the configuration they belong to."""
+        self._incomplete = False
+        """Some of them got lost."""
         self._pending: tuple[int, Prepared, Sockets] | None = None
+        self._reserve: list[int] = []
         self._paused = False
+        self._starved = False
+        """Nothing could be accepted at the last attempt: said once, not twice a second."""
         self._sweeps = 0
         self._request_ids = secrets.token_hex(6)
         self._request_number = 0
@@ -95,28 +111,27 @@ class Worker:
         return b"%s-%x" % (self._request_ids.encode(), self._request_number)
 
     def session_closed(self, session: Session) -> None:
-        if session in self.sessions:
-            self.sessions.discard(session)
-            self.count.listener_connection(session.listener.slot, -1)
+        slot = self.sessions.pop(session, None)
+        if slot is not None:
+            self.count.listener_connection(slot, -1)
             if self.draining and not self.sessions:
                 self._leave()
 
     # ---- accepting
 
     def start(self) -> None:
-        self._listen()
         self.count.mine.generation[0] = self.snapshot.generation
-        self.count.mine.accepting[0] = 1
-        self.channel.sock.setblocking(False)
+        self._keep_reserve()
         self.loop.add_reader(self.channel.fileno(), self._message)
         self.loop.add_signal_handler(signal.SIGTERM, self.drain)
+        let_signals_through()
         self.loop.call_later(SWEEP, self._sweep)
         self.channel.send("ready", generation=self.snapshot.generation)
 
     def _listen(self) -> None:
         """Accept on the own sockets and on those of a dead neighbour, for every listener of the snapshot."""
         wanted: dict[int, tuple[str, socket.socket]] = {}
-        if not self.draining:
+        if self._open and not self.draining:
             for (name, _), sockets in self.sockets.items():
                 if name in self.snapshot.listeners:
                     for index in (self.index, *self._adopted):
@@ -131,9 +146,9 @@ class Worker:
                 if not self._paused:
                     self.loop.add_reader(fd, self._accept, name, sock)
 
-    def _accept(self, name: str, sock: socket.socket) -> None:
+    def _accept(self, name: str, sock: socket.socket, most: int = ACCEPTS_PER_TURN) -> None:
         listener = self.snapshot.listeners[name]
-        for _ in range(ACCEPTS_PER_TURN):
+        for _ in range(most):
             try:
                 connection, address = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -144,6 +159,9 @@ class Worker:
                 else:
                     log.warning("accept on %s: %s", name, error)
                 return
+            if self._starved:
+                self._starved = False
+                log.info("accepting again")
             self._begin(listener, connection, address[0])
 
     def _begin(self, listener: ListenerRuntime, connection: socket.socket, client: str) -> None:
@@ -159,14 +177,16 @@ class Worker:
             log.exception("a connection from %s could not be taken", client)
             connection.close()
             return
-        self.sessions.add(session)
+        self.sessions[session] = listener.slot
         self.count.listener_connection(listener.slot, 1)
 
     def _pause(self, error: OSError) -> None:
         if self._paused:
             return
         self._paused = True
-        log.error("cannot accept: %s; pausing for %g s (raise the limit of open files)", error, PAUSE)
+        if not self._starved:
+            self._starved = True
+            log.error("cannot accept: %s; trying again every %g s (raise the limit of open files)", error, PAUSE)
         for fd in self._accepting:
             self.loop.remove_reader(fd)
         self.loop.call_later(PAUSE, self._resume)
@@ -188,6 +208,10 @@ class Worker:
             except Exception:
                 log.exception("closing %r after an unexpected error", session)
                 session.abort()
+        if self.draining:
+            for session in [session for session in self.sessions if session.phase is Phase.OPEN]:
+                if session.exchange is None:
+                    session.drain()  # its handshake or its exchange has ended since
         self._sweeps += 1
         if not self._sweeps % LINKS_SWEEP:
             self.links.expire(now, self.snapshot.link_idle)
@@ -197,25 +221,44 @@ class Worker:
     # ---- messages from the supervisor
 
     def _message(self) -> None:
+        """What comes with a message needs descriptors; there are some, whatever clients do."""
+        self._spend_reserve()
         try:
             received = self.channel.receive()
+            if received is not None:
+                self._handle(*received)
+        except DescriptorsLostError as error:
+            log.error("%s", error)
+            self._lost(error)
         except ChannelClosedError:
             log.error("the supervisor is gone; draining")
             self.loop.remove_reader(self.channel.fileno())
             self.drain()
-            return
-        if received is None:
-            return
-        message, fds = received
+        finally:
+            self._keep_reserve()
+
+    def _keep_reserve(self) -> None:
         try:
-            self._handle(message, fds)
-        except ChannelClosedError:
-            self.drain()
+            while len(self._reserve) < RESERVE:
+                self._reserve.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            pass  # the next message tries again
+
+    def _spend_reserve(self) -> None:
+        for fd in self._reserve:
+            os.close(fd)
+        self._reserve.clear()
 
     def _handle(self, message: Message, fds: list[int]) -> None:
         kind = message["kind"]
-        if kind == "prepare":
-            self._prepare(message, fds)
+        if kind == "accept":
+            self._open = True
+            self.count.mine.accepting[0] = int(not self.draining)
+            self._listen()
+        elif kind == "sockets":
+            self._take_sockets(message, fds)
+        elif kind == "prepare":
+            self._prepare(int(message["generation"]), fds[0])
         elif kind == "commit":
             self._commit(int(message["generation"]))
         elif kind == "discard":
@@ -227,31 +270,48 @@ class Worker:
             self._adopted.discard(int(message["index"]))
             self._listen()
 
-    def _prepare(self, message: Message, fds: list[int]) -> None:
-        """Build the next snapshot beside the one in force; nothing of it shows yet."""
-        self._discard()
-        opened: Sockets = {}
-        handles = iter(fds[1:])
+    def _take_sockets(self, message: Message, fds: list[int]) -> None:
+        handles = iter(fds)
         for name, address, count in message["sockets"]:
-            opened[name, address] = [socket.socket(fileno=next(handles)) for _ in range(count)]
-        generation = int(message["generation"])
+            self._arrived[name, address] = [socket.socket(fileno=next(handles)) for _ in range(count)]
+
+    def _prepare(self, generation: int, packed: int) -> None:
+        """Build the next snapshot beside the one in force; nothing of it shows yet."""
+        opened, self._arrived = self._arrived, {}
+        incomplete, self._incomplete = self._incomplete, False
+        self._discard()
         try:
-            bundle = unpack(fds[0])
-            prepared = build(bundle, self.stock, self.board, self.index, self.snapshot)
+            if incomplete:
+                raise SnapshotError("too many open files to take new sockets")
+            prepared = build(unpack(packed), self.stock, self.board, self.index, self.snapshot)
         except Exception as error:  # whatever it is, the answer is no and the old one stays in force
-            _close(opened)
+            listening.close(opened)
             if not isinstance(error, SnapshotError):
                 log.exception("preparing generation %d", generation)
-            self.channel.send("not_ready", generation=generation, problem=str(error))
+            self._refuse(generation, str(error))
             return
         finally:
-            os.close(fds[0])
+            os.close(packed)
         self._pending = (generation, prepared, opened)
         self.channel.send("ready", generation=generation)
 
+    def _lost(self, error: DescriptorsLostError) -> None:
+        """Sockets or a configuration did not get here: nothing of it can be taken up."""
+        message = error.message
+        if message["kind"] == "prepare":
+            self._discard()
+            self._refuse(int(message["generation"]), str(error))
+        elif message["kind"] == "sockets":
+            self._incomplete = True
+
+    def _refuse(self, generation: int, problem: str) -> None:
+        self.channel.send("not_ready", generation=generation, problem=problem[:PROBLEM_LIMIT])
+
     def _discard(self) -> None:
+        listening.close(self._arrived)
+        self._arrived = {}
         if self._pending is not None:
-            _close(self._pending[2])
+            listening.close(self._pending[2])
             self._pending = None
 
     def _commit(self, generation: int) -> None:
@@ -259,34 +319,51 @@ class Worker:
             return
         _, prepared, opened = self._pending
         self._pending = None
+        self._change_log(prepared.snapshot)
         prepared.install()
         self.snapshot = prepared.snapshot
         self.sockets.update(opened)
-        for key in [key for key in self.sockets if key[0] not in self.snapshot.listeners or not self._bound(key)]:
-            gone = self.sockets.pop(key)
-            for sock in gone:
-                if sock.fileno() in self._accepting:
-                    self.loop.remove_reader(sock.fileno())
-                    del self._accepting[sock.fileno()]
-                sock.close()
+        self._close({key: sockets for key, sockets in self.sockets.items() if not self._bound(key)})
         self._listen()
-        problem = self.count.access.reopen()
-        if problem:
-            log.error("access log: %s", problem)
         self.links.expire(monotonic(), self.snapshot.link_idle)
         self.count.mine.generation[0] = generation
         self.channel.send("committed", generation=generation)
         self._review(list(self.sessions))
 
+    def _change_log(self, snapshot: Snapshot) -> None:
+        """Another target, or another file under the same name: logrotate has been here."""
+        target = snapshot.bundle.config.log.access
+        if target != self.snapshot.bundle.config.log.access:
+            before, self.count.access = self.count.access, AccessLog(open_sink(target), self.loop.call_later)
+            before.close()
+        elif problem := self.count.access.reopen():
+            log.error("access log: %s", problem)
+
+    def _close(self, sockets: Sockets) -> None:
+        """Whoever waits in the queue of an address has been promised a connection: take them before it goes."""
+        for key, several in sockets.items():
+            for sock in several:
+                if self._open and key[0] in self.snapshot.listeners:
+                    self._accept(key[0], sock, BACKLOG)
+                if sock.fileno() in self._accepting:
+                    self.loop.remove_reader(sock.fileno())
+                    del self._accepting[sock.fileno()]
+                sock.close()
+            del self.sockets[key]
+
     def _bound(self, key: tuple[str, str]) -> bool:
         name, address = key
-        return address in {str(bind) for bind in self.snapshot.bundle.config.listeners[name].bind}
+        listener = self.snapshot.bundle.config.listeners.get(name)
+        return listener is not None and address in {str(bind) for bind in listener.bind}
 
     def _review(self, sessions: list[Session]) -> None:
         """Look at live sessions in the light of the new snapshot, a few in each turn of the loop."""
         for session in sessions[:REVIEWS_PER_TURN]:
             try:
-                session.review()
+                if session.phase is Phase.HANDSHAKE and session.listener.name not in self.snapshot.listeners:
+                    session.abort()  # nobody would ever look at it again
+                else:
+                    session.review()
             except Exception:
                 log.exception("closing %r after an unexpected error", session)
                 session.abort()
@@ -301,14 +378,7 @@ class Worker:
             return
         self.draining = True
         self.count.mine.accepting[0] = 0
-        # Whoever is in the accept queue has been promised a connection: take them before the sockets go.
-        for name, sock in list(self._accepting.values()):
-            self._accept(name, sock)
-        self._listen()
-        for sockets in self.sockets.values():
-            for sock in sockets:
-                sock.close()
-        self.sockets.clear()
+        self._close(self.sockets.copy())
         for session in list(self.sessions):
             session.drain()
         self.loop.call_later(DRAIN, self._leave)
@@ -316,18 +386,14 @@ class Worker:
             self._leave()
 
     def _leave(self) -> None:
-        if not self.stopped.done():
-            for session in list(self.sessions):
-                session.abort()
-            self.links.close()
-            self.count.access.close()
-            self.stopped.set_result(None)
-
-
-def _close(sockets: Sockets) -> None:
-    for several in sockets.values():
-        for sock in several:
-            sock.close()
+        if self._left:
+            return
+        self._left = True
+        for session in list(self.sessions):
+            session.abort()
+        self.links.close()
+        self.count.access.close()
+        self.stopped.set_result(None)
 
 
 def run(
@@ -341,6 +407,7 @@ def run(
 ) -> int:
     """The forked child's whole life; returns its exit status."""
     board.own(row)
+    name_process(f"sg worker {index}")
     no_memory_dumps()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor passes it on
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -32,10 +32,14 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, node: RecordingNode) -> It
         yield gateway
 
 
-@pytest.fixture
-def client(gateway: Gateway, node: RecordingNode) -> Iterator[Client]:
+@pytest.fixture(autouse=True)
+def _fresh_node(node: RecordingNode) -> None:
     node.requests.clear()
-    node.answer, node.on_head = ok(b"settled"), None
+    node.answer, node.on_head, node.store = ok(b"settled"), None, True
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[Client]:
     with gateway.connect() as client:
         yield client
 

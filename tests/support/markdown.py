@@ -1,24 +1,25 @@
 """Pages of the documentation as tests read them: what they show is run, and what they say it prints is compared.
 
-A page's ```sh blocks are commands to copy; a ```text block behind one is what it prints, with … for anything at all.
+A page's ```sh blocks are commands to copy; a ```text block behind one is what it prints, see `matches`.
 Blocks of other kinds (```console, ```yaml) are for the reader alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_ANY_LINES = r"(?:.*\n)*?"
 _MARK = "=== end of block {} ==="
 
 
@@ -57,9 +58,7 @@ def walk(page: Path, folder: Path, *, replace: Mapping[str, str], environment: M
     """
     todo = steps(page)
     script = "set -eu\n" + "\n".join(f"{step.commands}echo '{_MARK.format(at)}'" for at, step in enumerate(todo))
-    for written, meant in replace.items():
-        script = script.replace(written, meant)
-    done, output, complaints = _run(script, folder, environment)
+    done, output, complaints = _run(adapted(script, replace), folder, environment)
     pieces = re.split(r"^=== end of block \d+ ===\n", output, flags=re.MULTILINE)
     if done:
         logs = "".join(f"{log.name}:\n{log.read_text(errors='replace')}" for log in sorted(folder.glob("*.log")))
@@ -69,15 +68,21 @@ def walk(page: Path, folder: Path, *, replace: Mapping[str, str], environment: M
             assert matches(step.prints, printed), f"{page.name}: {step.commands}prints\n{printed}not\n{step.prints}"
 
 
+def adapted(text: str, replace: Mapping[str, str]) -> str:
+    for written, meant in replace.items():
+        text = text.replace(written, meant)
+    return text
+
+
 def matches(said: str, printed: str) -> bool:
-    """Line by line, blanks at line ends aside."""
-    expected, got = ([line.rstrip() for line in text.rstrip().splitlines()] for text in (said, printed))
-    return len(expected) == len(got) and all(map(_matches, expected, got))
+    """`…` stands for anything within a line, alone on a line for any lines; blanks at line ends do not count."""
+    pattern = "".join(_ANY_LINES if line.strip() == "…" else _line(line) for line in said.splitlines())
+    text = "".join(f"{line.rstrip()}\n" for line in printed.rstrip().splitlines())
+    return re.fullmatch(pattern, text) is not None
 
 
-def _matches(said: str, printed: str) -> bool:
-    pattern = re.sub(r"[\[*?]", r"[\g<0>]", said).replace("…", "*")
-    return fnmatchcase(printed, pattern)
+def _line(said: str) -> str:
+    return ".*".join(re.escape(piece) for piece in said.rstrip().split("…")) + r"\n"
 
 
 def _run(script: str, folder: Path, environment: Mapping[str, str]) -> tuple[int, str, str]:
@@ -97,8 +102,6 @@ def _run(script: str, folder: Path, environment: Mapping[str, str]) -> tuple[int
     try:
         output, complaints = process.communicate(timeout=PATIENCE)
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     return process.returncode, output, complaints

@@ -1,8 +1,13 @@
-"""What a gateway says it still holds: after a fault all of it must come back to nothing."""
+"""What tests of faults share: clients that break off or tell a cut from an end, and what a gateway still holds."""
 
 from __future__ import annotations
 
+import socket
+import struct
+
+from tests.support.client import Client
 from tests.support.gateway import Gateway, eventually
+from tests.support.nodes import Call
 
 GAUGES = (
     "settlegate_connections",
@@ -40,3 +45,26 @@ def all_returned(gateway: Gateway, *, within: float = 5.0) -> None:
         raise AssertionError(f"still held after {within:g} s: {left}") from None
     log = gateway.log()
     assert "Traceback" not in log, log
+
+
+def refused(gateway: Gateway, reason: str, listener: str = "settlement") -> float:
+    return gateway.metric(f'settlegate_refusals_total{{listener="{listener}",reason="{reason}"}}')
+
+
+def reset(client: Client) -> None:
+    """End with a reset, as a client does whose machine was switched off and on."""
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.sock.close()
+
+
+def strict(gateway: Gateway) -> Client:
+    """A client that tells a cut connection (OSError) from one that was ended by close_notify."""
+    raw = socket.create_connection(("127.0.0.1", gateway.port()), timeout=20)
+    context = gateway.context(gateway.world.hospital)
+    return Client(context.wrap_socket(raw, server_hostname="127.0.0.1", suppress_ragged_eofs=False))
+
+
+def until_it_closes(call: Call) -> None:
+    """A node that says nothing more until the gateway ends the connection."""
+    call.sock.recv(1)
+    call.close()

@@ -1,0 +1,221 @@
+"""What tests of the whole gateway need beyond one client: its processes, load from many clients, other constants."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from tests.support.client import Client
+from tests.support.gateway import PATIENCE, Gateway, eventually
+
+_RUNNER = """\
+import sys
+from gateway import {modules}
+{patches}
+from gateway.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+class Operated(Gateway):
+    """A gateway whose constants are others, as `{"crew.RESPAWN_AFTER": 2.0}`: in the supervisor and its forks."""
+
+    constants: dict[str, Any]
+
+    def start(self) -> Self:
+        self.launch()
+        eventually(self._is_ready)
+        return self
+
+    def launch(self, **options: Any) -> subprocess.Popen[bytes]:
+        """Begin to start; options for Popen."""
+        self.write()
+        constants: dict[str, Any] = getattr(self, "constants", {})
+        modules = sorted({name.split(".")[0] for name in constants} | {"cli"})
+        patches = "\n".join(f"{name} = {value!r}" for name, value in constants.items())
+        runner = self.folder / "runner.py"
+        runner.write_text(_RUNNER.format(modules=", ".join(modules), patches=patches))
+        environment = os.environ | {
+            "SETTLEGATE_STATE": str(self.folder / "state"),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+        options = {"env": environment, "stderr": subprocess.STDOUT} | options
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(runner), "run", str(self.path)], **({"stdout": log} | options)
+            )
+        return self.process
+
+    def settled(self) -> Self:
+        """Every worker is there and accepts."""
+        wanted = self.config["workers"]
+        eventually(lambda: self.metric('settlegate_workers{state="accepting"}') == wanted == len(self.worker_pids()))
+        return self
+
+    # ---- processes
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def processes(self) -> dict[str, int]:
+        """Name as `ps` shows it to process id; of several by one name one."""
+        assert self.process is not None
+        found = {name_of(self.pid): self.pid}
+        for child in self._family():
+            found[name_of(child.pid)] = child.pid
+        return found
+
+    def worker_pids(self) -> dict[int, int]:
+        """Index to process id; the youngest where one replaces another."""
+        names = {name: pid for name, pid in self.processes().items() if name.startswith("sg worker ")}
+        return {int(name.rpartition(" ")[2]): pid for name, pid in names.items()}
+
+    def all_worker_pids(self) -> set[int]:
+        return {child.pid for child in self._family() if name_of(child.pid).startswith("sg worker ")}
+
+    def worker_of(self, client: Client) -> int:
+        """The process id of the worker that has this connection."""
+        inode = _inode_of(client.sock)
+        for pid in self.all_worker_pids():
+            for entry in Path(f"/proc/{pid}/fd").iterdir():
+                try:
+                    target = str(entry.readlink())
+                except OSError:
+                    continue
+                if target == f"socket:[{inode}]":
+                    return pid
+        raise AssertionError("no worker has this connection")
+
+    # ---- changing the configuration
+
+    def lines(self, pattern: str) -> list[str]:
+        return re.findall(f".*{pattern}.*", self.log())
+
+    def opened_port(self, listener: str) -> int:
+        """Of a listener that a reload has added."""
+        return int(eventually(lambda: re.findall(rf"listening: {listener} on \S+:(\d+),", self.log()))[-1])
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _inode_of(sock: socket.socket) -> str:
+    """The inode of the gateway's end of a loopback connection, from the kernel's table."""
+    ours, theirs = sock.getsockname()[1], sock.getpeername()[1]
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        columns = line.split()
+        local, remote = (int(columns[index].rpartition(":")[2], 16) for index in (1, 2))
+        if (local, remote) == (theirs, ours):
+            return columns[9]
+    raise AssertionError("the kernel does not know this connection")
+
+
+def descriptors(pid: int) -> Counter[str]:
+    """What a process has open, by kind."""
+    found: Counter[str] = Counter()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found[re.sub(r"\[\d+\]|\d+", "", str(entry.readlink()))] += 1
+        except OSError:
+            continue
+    return found
+
+
+def private_memory(pid: int) -> int:
+    """Octets that belong to this process alone."""
+    return int(psutil.Process(pid).memory_full_info().uss)
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@dataclass
+class Load:
+    """Clients that ask all the time, each on its own connection, until the block ends.
+
+    `fresh`: each request on a new connection. A failure is whatever is not a whole 200 with the expected body.
+    """
+
+    gateway: Gateway
+    clients: int = 4
+    body: bytes = b"settled"
+    fresh: bool = False
+    done: int = 0
+    failures: list[str] = field(default_factory=list)
+    slowest: float = 0.0
+
+    def __enter__(self) -> Self:
+        self._stop = threading.Event()
+        self._context = self.gateway.context(self.gateway.world.hospital)
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self.clients)]
+        for thread in self._threads:
+            thread.start()
+        eventually(lambda: self.done >= self.clients)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+
+    def more(self, count: int = 20) -> None:
+        """Wait for so many further answers."""
+        wanted = self.done + count
+        eventually(lambda: self.done >= wanted)
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with self.gateway.connect(context=self._context) as client:
+                    self._ask(client)
+            except Exception as error:
+                self.failures.append(f"connection: {error!r}")
+                time.sleep(0.01)
+
+    def _ask(self, client: Client) -> None:
+        while not self._stop.is_set():
+            started = time.monotonic()
+            try:
+                answer = client.get("/load")
+            except (OSError, EOFError, ssl.SSLError) as error:
+                self.failures.append(f"request: {error!r}")
+                return
+            self.slowest = max(self.slowest, time.monotonic() - started)
+            if (answer.status, answer.body) != (200, self.body):
+                self.failures.append(f"{answer.status} {answer.body!r}")
+            self.done += 1
+            if self.fresh or answer.value("connection") == "close":
+                return
+
+
+def refused(port: int) -> bool:
+    """Nobody listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
