@@ -33,7 +33,7 @@ from tests.support.faults import all_returned, strict, until_it_closes
 from tests.support.gateway import Gateway, eventually
 from tests.support.nodes import Call, RecordingNode, RefusingNode, UnreachableNode
 
-CONNECT, RESPONSE = 0.3, 0.8
+CONNECT, RESPONSE, IDLE = 0.3, 0.8, 0.6
 SWEEP = 0.25
 SLACK = 1.5
 MIB = 1 << 20
@@ -88,7 +88,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, everybody: Nodes) -> Itera
         pools={
             name: {
                 "nodes": [{"address": address} for address in addresses],
-                "timeouts": {"connect": f"{CONNECT}s", "response": f"{RESPONSE}s"},
+                "timeouts": {"connect": f"{CONNECT}s", "response": f"{RESPONSE}s", "idle": f"{IDLE}s"},
                 "checks": [check] if name == "down" else [],
             }
             for name, addresses in pools.items()
@@ -214,13 +214,15 @@ def test_a_node_that_stops_in_mid_response_is_given_up_and_the_answer_cut(client
         until_it_closes(call)
 
     nodes.one.answer = half
+    start = time.monotonic()
     answer = client.get("/one/")
+    assert IDLE - 0.1 <= time.monotonic() - start <= IDLE + SWEEP + SLACK
     assert (answer.status, answer.body, answer.complete) == (200, b"half", False)
 
 
 def test_an_answer_in_drops_takes_as_long_as_it_needs(client: Client, nodes: Nodes) -> None:
     """The deadline is for silence, not for slowness."""
-    nodes.one.answer = slowly([head(200, b"Content-Length: 4"), b"s", b"l", b"o", b"w"], RESPONSE / 2)
+    nodes.one.answer = slowly([head(200, b"Content-Length: 4"), b"s", b"l", b"o", b"w"], IDLE / 2)
     assert client.get("/one/").body == b"slow"
 
 
@@ -408,7 +410,7 @@ def test_a_reset_that_comes_together_with_octets_is_noticed(gateway: Gateway, cl
     start = time.monotonic()
     answer = client.response()
     assert not answer.complete
-    assert time.monotonic() - start < RESPONSE - 0.2
+    assert time.monotonic() - start < IDLE - 0.2
 
 
 # ---- nonsense
