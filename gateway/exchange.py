@@ -164,7 +164,7 @@ class Exchange:
         elif session.stream.queued or (self.body.left and not self._upload_dead and self._node_idle()):
             session.deadline = now + session.listener.body_timeout
         else:
-            session.deadline = now + pool.response_timeout
+            session.deadline = now + (pool.idle_timeout if self.bytes_out else pool.response_timeout)
 
     def _node_idle(self) -> bool:
         return self._link is not None and not self._link.stream.queued
