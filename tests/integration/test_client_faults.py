@@ -16,11 +16,11 @@ import pytest
 
 from tests.support.answers import after, big, chunked, head, ok
 from tests.support.client import Client, Response
-from tests.support.faults import all_returned, refused, reset, strict, until_it_closes
+from tests.support.faults import all_returned, descriptors, refused, reset, strict, until_it_closes
 from tests.support.gateway import HOSPITAL, Gateway, eventually
 from tests.support.nodes import Call, RecordingNode
 
-HANDSHAKE, HEAD, BODY, IDLE = 1.0, 0.6, 0.6, 1.0
+HANDSHAKE, HEAD, BODY, IDLE = 0.8, 0.5, 0.5, 0.8
 SWEEP = 0.25
 SLACK = 1.5
 """Seconds a busy machine may add to a deadline."""
@@ -44,7 +44,9 @@ def running(tmp_path_factory: pytest.TempPathFactory, node: RecordingNode) -> It
     routes = [{"name": "all", "host": "gateway.test", "path": "/", "pool": "settlement"}]
     folder = tmp_path_factory.mktemp("client-faults")
     with Gateway(folder, nodes=[node.address], listener=listener, routes=routes) as gateway:
+        before = descriptors(gateway)
         yield gateway
+        eventually(lambda: descriptors(gateway) <= before + 1, within=5)  # one idle connection to the node
 
 
 @pytest.fixture
@@ -518,7 +520,7 @@ def test_an_idle_connection_is_closed_after_the_idle_timeout(gateway: Gateway) -
 def test_a_half_closed_client_costs_nothing_while_it_waits(gateway: Gateway, node: RecordingNode) -> None:
     (worker,) = gateway.workers()
     process = psutil.Process(worker)
-    node.answer = after(1.0, ok(b"late but whole"))
+    node.answer = after(0.6, ok(b"late but whole"))
     with gateway.connect() as client:
         client.send(GET)
         node.wait_for(1)

@@ -168,7 +168,7 @@ def place(running: Place) -> Iterator[Place]:
     all_returned(running.gateway)
 
 
-@pytest.fixture(params=VERSIONS.values(), ids=VERSIONS.keys())
+@pytest.fixture(params=list(VERSIONS.values()), ids=list(VERSIONS))
 def version(request: pytest.FixtureRequest) -> ssl.TLSVersion:
     return ssl.TLSVersion(request.param)
 
@@ -206,6 +206,7 @@ def test_a_bad_certificate_is_told_its_reason_and_reaches_no_node(
         assert facts is None, "strangers learn nothing"
     else:
         serial = x509.load_pem_x509_certificate(certificate.read_bytes()).serial_number
+        assert facts is not None
         assert facts["serial"] == f"{serial:x}"
     assert place.counted(reason) == before + 1
     spoken = version.name.replace("_", ".")

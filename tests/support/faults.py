@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 
+import psutil
+
 from tests.support.client import Client
 from tests.support.gateway import Gateway, eventually
 from tests.support.nodes import Call
@@ -49,6 +51,11 @@ def all_returned(gateway: Gateway, *, within: float = 5.0) -> None:
 
 def refused(gateway: Gateway, reason: str, listener: str = "settlement") -> float:
     return gateway.metric(f'settlegate_refusals_total{{listener="{listener}",reason="{reason}"}}')
+
+
+def descriptors(gateway: Gateway) -> int:
+    """Open in all workers."""
+    return sum(psutil.Process(pid).num_fds() for pid in gateway.workers())
 
 
 def reset(client: Client) -> None:

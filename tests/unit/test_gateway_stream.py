@@ -166,13 +166,13 @@ def test_a_write_that_has_left_in_part_is_no_write_that_failed(play: Callable[[S
         ours, peer = tcp()
         owner = Owner(Stream(asyncio.get_running_loop(), ours))
         stream = owner.stream
-        sends = iter([3, StreamError("gone")])
+        sends: list[int | StreamError] = [3, StreamError("gone")]
 
         class Torn(Stream):
             __slots__ = ()
 
             def _send(self, data: bytes | memoryview) -> int:
-                step = next(sends)
+                step = sends.pop(0)
                 if isinstance(step, StreamError):
                     raise step
                 return step

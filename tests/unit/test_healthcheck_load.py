@@ -132,7 +132,7 @@ def test_invariants_over_any_history(history: list[tuple[float, float | None, fl
         assert loads[-1].ejecting == []
 
 
-@given(st.lists(st.floats(0.62, 0.68), min_size=30, max_size=60))
+@given(st.lists(st.floats(0.63, 0.67), min_size=30, max_size=60))  # within the dead band of the weight at 0.65
 def test_noise_around_a_load_does_not_swing_the_weight(values: list[float | None]) -> None:
     loads = polled(Load(), [{"cpu": value} for value in [0.65] * 10 + values])
     assert len({load.factor for load in loads[10:]}) <= 2
