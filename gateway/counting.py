@@ -116,24 +116,25 @@ class Counting:
         mine.institution_bytes[slot * 2 + 1] += exchange.bytes_out
         mine.institution_last_seen[slot] = int(time.time())
         session, head, placement = exchange.session, exchange.head, exchange.placement
+        # By position: keywords would cost a microsecond here. The order is AccessLog.exchange's.
         self.access.exchange(
-            listener=session.listener.name,
-            institution=institution.id,
-            client=session.client,
-            method=head.method,
-            target=head.target,
-            status=status,
-            pool=pool.name if pool is not None else None,
-            node=placement.node if placement is not None else None,
-            bytes_in=exchange.body.octets,
-            bytes_out=exchange.bytes_out,
-            duration=duration,
-            upstream_duration=now - exchange.node_started if placement is not None else None,
-            request_id=exchange.request_id.decode(),
-            tls=session.tls_version,
-            resumed=session.resumed,
-            reason=reason or None,
-            attempts=placement.attempts if placement is not None else 0,
+            session.listener.name,
+            institution.id,
+            session.client,
+            head.method,
+            head.target,
+            status,
+            pool.name if pool is not None else None,
+            placement.node if placement is not None else None,
+            exchange.body.octets,
+            exchange.bytes_out,
+            duration,
+            now - exchange.node_started if placement is not None else None,
+            exchange.request_id.decode(),
+            session.tls_version,
+            session.resumed,
+            reason or None,
+            placement.attempts if placement is not None else 0,
         )
 
     def rejected(self, session: Session, error: GatewayError, size: int, request_id: str) -> None:

@@ -63,9 +63,13 @@ class Placement:
         self._retry(f"no connection within {self.pool.connect_timeout:g} s")
 
     def release(self) -> None:
+        """The exchange is over; what remains is what the log wants to know."""
         lease, self._lease = self._lease, None
         if lease is not None:
             lease.release()
+        # The exchange holds this search and is held by it: cut, or its session stays until the collector comes.
+        self._send = self._give_up = _over
+        self.link = None
 
     def _search(self, failure: NodeUnreachable | None) -> None:
         pool, links = self.pool, self._worker.links
@@ -129,6 +133,10 @@ class Placement:
                 self._tried = {*self._tried, self.node}
                 self._worker.count.node_failed(lease.node.slot)
         return NodeUnreachable(f"{self.node}: {why}" if why else self.node)
+
+
+def _over(_: object) -> None:
+    """Nothing is searched any more."""
 
 
 _NONE: set[str] = set()

@@ -59,6 +59,7 @@ class Session:
         "exchange",
         "identity",
         "institution",
+        "leaving",
         "listener",
         "phase",
         "refusal",
@@ -85,6 +86,8 @@ class Session:
         self.credential: Credential | None = None
         self.chain: tuple[bytes, ...] = ()
         self.refusal: Refusal | None = None
+        self.leaving = False
+        """No further request is taken: this session ends with the exchange in progress."""
         self.requests = 0
         self.resumed = False
         self.tls_version = ""
@@ -146,8 +149,16 @@ class Session:
         self.stream.close_without_tls()
 
     def _admit(self) -> None:
-        worker, listener, tls = self.worker, self.listener, self.stream.tls
-        evidence = listener.terminator.finish(tls)
+        worker, tls = self.worker, self.stream.tls
+        evidence = self.listener.terminator.finish(tls)
+        listener = worker.snapshot.listeners.get(self.listener.name)
+        if listener is None:
+            self.abort()  # removed while the handshake was under way
+            return
+        if listener is not self.listener:
+            if listener.terminator is not self.listener.terminator and evidence.credential is not None:
+                evidence = listener.terminator.reverify(evidence.credential, evidence.chain)
+            self.listener = listener
         self.resumed = evidence.resumed
         self.tls_version = tls.get_protocol_version_name()
         worker.count.handshake(listener.slot, resumed=evidence.resumed)
@@ -172,7 +183,8 @@ class Session:
             b"X-Forwarded-For: %s\r\nX-Forwarded-Proto: https\r\nVia: 1.1 settlegate\r\n"
         ) % (institution.id.encode(), base64.b64encode(credential.der), self.client.encode())
         self.phase = Phase.OPEN
-        self.deadline = monotonic() + self.listener.idle_timeout
+        self.leaving = self.worker.draining
+        self.deadline = monotonic() + (LAST_WORD if self.leaving else self.listener.idle_timeout)
         stream = self.stream
         stream.on_readable = self._readable
         stream.on_drained = self._drained
@@ -339,7 +351,7 @@ class Session:
     def exchange_ended(self, keep_alive: bool) -> None:
         if self.phase is not Phase.OPEN:
             return
-        if not keep_alive or self.stream.eof:
+        if not keep_alive or self.leaving or self.stream.eof:
             self.close()
             return
         if self.stream.queued:
@@ -350,7 +362,7 @@ class Session:
         self._await_next()
 
     def _await_next(self) -> None:
-        self.deadline = monotonic() + (self.listener.idle_timeout if not self.worker.draining else LAST_WORD)
+        self.deadline = monotonic() + self.listener.idle_timeout
         if self.buffer:
             self.worker.loop.call_soon(self._next)
         self.stream.start_reading()
@@ -388,12 +400,12 @@ class Session:
             if self.phase in (Phase.HANDSHAKE, Phase.CLOSING):
                 return  # a started handshake may carry a claim behind it
             self.close()
-        elif self.exchange is None:
+            return
+        self.leaving = True
+        if self.exchange is None:
             self.deadline = min(self.deadline, monotonic() + LAST_WORD)
         elif self.exchange.tunnel:
             self.exchange.expire()
-        else:
-            self.exchange.keep_alive = False
 
     def review(self) -> None:
         """The snapshot has changed: this session goes on only if it would be admitted today."""
@@ -420,7 +432,7 @@ class Session:
         if self.exchange is None or self.exchange.tunnel:
             self.abort()
         else:
-            self.exchange.keep_alive = False
+            self.leaving = True
             worker.loop.call_later(LAST_WORD, self.abort)
 
     def close(self) -> None:

@@ -70,9 +70,11 @@ class Supervisor:
         try:
             self._start()
         except (ReadingError, CapacityExceededError, ListenError, StartError) as error:
+            interrupted = self.events.stopping
             self._end()
-            if not self.events.stopping:
-                raise StartError(*map(str, error.args)) from None
+            if interrupted:
+                return 0
+            raise StartError(*map(str, error.args)) from None
         while not (self.events.stopping and self.crew.empty):
             try:
                 self._turn()

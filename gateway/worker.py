@@ -15,7 +15,8 @@ import os
 import secrets
 import signal
 import socket
-from time import monotonic, monotonic_ns
+from email.utils import formatdate
+from time import monotonic, monotonic_ns, time
 from typing import TYPE_CHECKING, Final
 
 import uvloop
@@ -79,6 +80,8 @@ class Worker:
         self.draining = False
         self.sessions: dict[Session, int] = {}
         """And the slot of the listener that each is counted for: a session outlives its listener."""
+        self._parting: set[Session] = set()
+        """Those whose listener has been removed."""
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.links = Links(self.loop)
         self.count = Counting(board, AccessLog(open_sink(bundle.config.log.access), self.loop.call_later))
@@ -100,6 +103,7 @@ class Worker:
         self._sweeps = 0
         self._request_ids = secrets.token_hex(6)
         self._request_number = 0
+        self._date = (0, b"")
         prepared = build(bundle, stock, board, index)
         prepared.install()
         self.snapshot: Snapshot = prepared.snapshot
@@ -110,9 +114,17 @@ class Worker:
         self._request_number += 1
         return b"%s-%x" % (self._request_ids.encode(), self._request_number)
 
+    def date_line(self) -> bytes:
+        """For responses whose node has no clock (RFC 9110 6.6.1); made once a second."""
+        now = int(time())
+        if now != self._date[0]:
+            self._date = (now, b"Date: %s\r\n" % formatdate(now, usegmt=True).encode())
+        return self._date[1]
+
     def session_closed(self, session: Session) -> None:
         slot = self.sessions.pop(session, None)
         if slot is not None:
+            self._parting.discard(session)
             self.count.listener_connection(slot, -1)
             if self.draining and not self.sessions:
                 self._leave()
@@ -208,10 +220,9 @@ class Worker:
             except Exception:
                 log.exception("closing %r after an unexpected error", session)
                 session.abort()
-        if self.draining:
-            for session in [session for session in self.sessions if session.phase is Phase.OPEN]:
-                if session.exchange is None:
-                    session.drain()  # its handshake or its exchange has ended since
+        for session in list(self.sessions if self.draining else self._parting):
+            if session.phase is Phase.OPEN:
+                session.drain()  # its handshake or its exchange may have ended since it was told last
         self._sweeps += 1
         if not self._sweeps % LINKS_SWEEP:
             self.links.expire(now, self.snapshot.link_idle)
@@ -360,10 +371,12 @@ class Worker:
         """Look at live sessions in the light of the new snapshot, a few in each turn of the loop."""
         for session in sessions[:REVIEWS_PER_TURN]:
             try:
-                if session.phase is Phase.HANDSHAKE and session.listener.name not in self.snapshot.listeners:
-                    session.abort()  # nobody would ever look at it again
-                else:
+                if session.listener.name in self.snapshot.listeners:
                     session.review()
+                elif session.phase is Phase.HANDSHAKE:
+                    session.abort()  # nobody would ever look at it again
+                elif session in self.sessions:
+                    self._parting.add(session)
             except Exception:
                 log.exception("closing %r after an unexpected error", session)
                 session.abort()

@@ -53,6 +53,9 @@ def parse_target(method: bytes, raw: bytes) -> Target:
         if absolute[2] is None and absolute[3] is None and method == b"OPTIONS":
             return Target(b"*", b"*", authority)  # RFC 9112 section 3.2.4
         raw = (absolute[2] or b"/") + (absolute[3] or b"")
+    if raw.startswith(b"//"):
+        # Whoever parses it as a URI reference reads a host where we read a path (RFC 3986 4.2).
+        raise BadRequest("two slashes at the beginning of the path")
     path = raw.partition(b"?")[0]
     if _UNUSUAL.search(path):
         _check_path(path)

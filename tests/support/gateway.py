@@ -238,10 +238,15 @@ class Gateway:
 
     def workers(self) -> list[int]:
         """Process ids, oldest first."""
-        return [p.pid for p in self._family() if "gateway.control" not in " ".join(p.cmdline())]
+        return [pid for pid, command in self._commands() if "gateway.control" not in command]
 
     def control(self) -> int:
-        return next(p.pid for p in self._family() if "gateway.control" in " ".join(p.cmdline()))
+        return next(pid for pid, command in self._commands() if "gateway.control" in command)
+
+    def _commands(self) -> Iterator[tuple[int, str]]:
+        for process in self._family():
+            with contextlib.suppress(psutil.NoSuchProcess):  # a zombie, too, has no command any more
+                yield process.pid, " ".join(process.cmdline())
 
     def reload(self, *, expect: bool = True) -> dict[str, Any]:
         status, body = self.post("/api/v1/reload")

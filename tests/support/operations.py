@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -22,9 +23,10 @@ from tests.support.client import Client
 from tests.support.gateway import PATIENCE, Gateway, eventually
 
 _RUNNER = """\
-import sys
+import os, signal, sys, time
 from gateway import {modules}
 {patches}
+{patch}
 from gateway.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -34,6 +36,8 @@ class Operated(Gateway):
     """A gateway whose constants are others, as `{"crew.RESPAWN_AFTER": 2.0}`: in the supervisor and its forks."""
 
     constants: dict[str, Any]
+    patch = ""
+    """Lines of Python that run before it starts; the modules of `constants` are there, and os, signal, time."""
 
     def start(self) -> Self:
         self.launch()
@@ -47,7 +51,7 @@ class Operated(Gateway):
         modules = sorted({name.split(".")[0] for name in constants} | {"cli"})
         patches = "\n".join(f"{name} = {value!r}" for name, value in constants.items())
         runner = self.folder / "runner.py"
-        runner.write_text(_RUNNER.format(modules=", ".join(modules), patches=patches))
+        runner.write_text(_RUNNER.format(modules=", ".join(modules), patches=patches, patch=self.patch))
         environment = os.environ | {
             "SETTLEGATE_STATE": str(self.folder / "state"),
             "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -101,7 +105,26 @@ class Operated(Gateway):
                     return pid
         raise AssertionError("no worker has this connection")
 
-    # ---- changing the configuration
+    # ---- what it says and does
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`settlegate ARGUMENTS`, as an operator types it on this host."""
+        environment = os.environ | {"SETTLEGATE_STATE": str(self.folder / "state"), "NO_COLOR": "1"}
+        return subprocess.run(
+            [sys.executable, "-m", "gateway", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=environment,
+        )
+
+    def hangup(self) -> None:
+        """SIGHUP, and wait for the end of that reload."""
+        ends = r"is in force after|stays in force"
+        before = len(self.lines(ends))
+        os.kill(self.pid, signal.SIGHUP)
+        eventually(lambda: len(self.lines(ends)) > before)
 
     def lines(self, pattern: str) -> list[str]:
         return re.findall(f".*{pattern}.*", self.log())
