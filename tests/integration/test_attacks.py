@@ -615,7 +615,7 @@ LOOKALIKES = [
     *(b"X-Forwarded-For", b"X_Forwarded_For", b"Forwarded", b"X-Real-IP", b"X-Forwarded-Host", b"X-Forwarded-Proto"),
     *(b"SSL_CLIENT_S_DN", b"X-SSL-Client-Verify", b"Remote_User", b"X-Original-URL", b"X-Rewrite-URL"),
 ]
-_KEPT_BACK = [
+CARELESS = [
     b"X-Institution-Id ",
     b" X-Institution-Id",
     b"X-Institution-Id\t",
@@ -625,33 +625,51 @@ _KEPT_BACK = [
 
 
 def test_nothing_a_client_writes_speaks_for_another_institution(gateway: Gateway, node: RecordingNode) -> None:
+    for name in LOOKALIKES:
+        node.requests.clear()
+        line = name.decode()
+        for fields in ((f"{line}: FORGED",), (f"{line}: FORGED", f"Connection: {line}, close, X-Institution-Id")):
+            with gateway.connect() as client:
+                assert client.get("/", *fields).status == 200
+        for request in node.wait_for(2):
+            assert b"FORGED" not in request.head, name
+            assert request.values(b"x-institution-id") == [HOSPITAL.encode()], name
+            assert request.values(b"x-forwarded-host") == [b"gateway.test"]
+            assert len(request.values(b"client-cert")) == 1
+
+
+def test_nothing_a_client_writes_behind_its_body_does_either(gateway: Gateway, node: RecordingNode) -> None:
+    node.requests.clear()
+    trailers = b"".join(b"%b: FORGED\r\n" % name for name in LOOKALIKES)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     with gateway.connect() as client:
-        for name in LOOKALIKES:
-            node.requests.clear()
-            line = name.decode("latin-1")
-            for fields in ((f"{line}: FORGED",), (f"{line}: FORGED", f"Connection: {line}, close, X-Institution-Id")):
-                with gateway.connect() as client:
-                    assert client.get("/", *fields).status == 200
-            for request in node.wait_for(2):
-                assert b"FORGED" not in request.head, name
-                assert request.values(b"x-institution-id") == [HOSPITAL.encode()], name
-                assert request.values(b"x-forwarded-host") == [b"gateway.test"]
-                assert len(request.values(b"client-cert")) == 1
-        node.requests.clear()
-        trailers = b"".join(b"%b: FORGED\r\n" % name for name in LOOKALIKES)
-        body = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nA\r\n0\r\n%b\r\n" % trailers
+        assert client.exchange(head + b"1\r\nA\r\n0\r\n" + trailers + b"\r\n").status == 200
+    assert b"FORGED" not in node.wait_for(1)[0].wire_body
+
+
+def test_names_that_only_a_careless_reader_takes_for_an_identity_are_refused(
+    gateway: Gateway, reached: Callable[[], int]
+) -> None:
+    for name in CARELESS:
         with gateway.connect() as client:
-            assert client.exchange(body).status == 200
-        assert b"FORGED" not in node.wait_for(1)[0].wire_body
-        node.requests.clear()
-    for name in _KEPT_BACK:
-        with gateway.connect() as client:
-            assert client.exchange(b"GET / HTTP/1.1\r\nHost: x\r\n%b: FORGED\r\n\r\n" % name).status == 400
-    assert not node.requests
+            assert client.exchange(b"GET / HTTP/1.1\r\nHost: x\r\n%b: FORGED\r\n\r\n" % name).status == 400, name
+    assert reached() == 0
 
 
 FORBIDDEN = [
-    *("/admin", "/admin/", "//admin", "/%61dmin", "/%2fadmin", "/admin;x", "/;/admin", "/;@/admin", "/adm%69n;a=b/c"),
+    *(
+        "/admin",
+        "/admin/",
+        "//admin",
+        "//x/admin",
+        "//gateway.test/admin",
+        "/%61dmin",
+        "/%2fadmin",
+        "/admin;x",
+        "/;/admin",
+        "/;@/admin",
+        "/adm%69n;a=b/c",
+    ),
     *(
         "/claims/../admin",
         "/claims/..;/admin",
@@ -663,10 +681,7 @@ FORBIDDEN = [
 ]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [*FORBIDDEN, "//x/admin", "//gateway.test/admin"],
-)
+@pytest.mark.parametrize("path", FORBIDDEN)
 def test_no_spelling_of_a_path_leads_past_a_route(gateway: Gateway, reached: Callable[[], int], path: str) -> None:
     with gateway.connect(gateway.world.pharmacy) as client:
         assert client.get(path).status in (400, 403, 404)

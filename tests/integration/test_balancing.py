@@ -180,7 +180,9 @@ def test_a_drained_node_finishes_what_it_has_and_gets_nothing_new(gateway: Gatew
     with crowd(gateway, 8) as clients:
         for client in clients[:4]:
             ask(client, "drained")
-        running = eventually(lambda: in_flight(gateway, "drained", one)[0])
+        eventually(lambda: len(one.requests) + len(other.requests) == 4)
+        running = in_flight(gateway, "drained", one)[0]
+        assert running == len(one.requests) > 0
         status, view = gateway.post(f"/api/v1/pools/drained/nodes/{one.address}/drain")
         assert (status, view["state"]) == (200, "draining")
         eventually(lambda: gateway.node(one.address, "drained")["state"] == "draining")
