@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from OpenSSL import crypto
 
 from certs.verdict import APPLICATION, CA_KEY_TOO_SMALL, CA_MD_TOO_WEAK, EE_KEY_TOO_SMALL
@@ -55,7 +56,10 @@ def hash_problem(certificate: crypto.X509, depth: int) -> int:
     """SHA-1 and older can be made to collide. In a handshake OpenSSL's security level says the same."""
     try:
         name = certificate.get_signature_algorithm().lower()
-    except ValueError:
+        if name == b"rsassapss":  # names no hash; its parameters do
+            algorithm = read(certificate).signature_hash_algorithm
+            name = b"sha1" if algorithm is None else algorithm.name.encode()
+    except (ValueError, UnsupportedAlgorithm):
         return APPLICATION
     return CA_MD_TOO_WEAK if any(weak in name for weak in _WEAK_HASHES) else 0
 

@@ -108,8 +108,10 @@ class RevocationList:
 class Revocations:
     """Every list of a listener, found by the issuer's key. Asked, it answers; it never changes."""
 
-    def __init__(self, lists: Iterable[RevocationList], *, configured: bool) -> None:
+    def __init__(self, lists: Iterable[RevocationList], *, configured: bool, incomplete: bool = False) -> None:
         self.lists = tuple(lists)
+        self.incomplete = incomplete
+        """Some list that was asked for could not be read: nobody knows whose it was, so every issuer needs one."""
         self.configured = configured
         """Whether lists were asked for: then a certificate without one is refused, even if none could be read."""
         self._by_key: dict[str, tuple[RevocationList, ...]] = {}
@@ -128,7 +130,7 @@ class Revocations:
         """Codes that speak against this certificate at `now`; the issuer's place on the path is already proven."""
         covering = [entry for entry in self.of(issuer) if entry.scope.covers(certificate, authority=depth > 0)]
         if not covering:
-            return (UNABLE_TO_GET_CRL,) if self.configured and depth == 0 else ()
+            return (UNABLE_TO_GET_CRL,) if self.configured and (depth == 0 or self.incomplete) else ()
         # A list published ahead of its time does not displace the one that is in force.
         newest = next((entry for entry in covering if entry.this_update <= now), covering[0])
         codes = [CERT_REVOKED] if certificate.serial_number in newest.revoked else []
@@ -149,10 +151,12 @@ def load(
     """Read every list of `paths`; whatever is wrong becomes a warning, because a bad list must not stop the start."""
     lists: list[RevocationList] = []
     warnings: list[str] = []
+    incomplete = False
     for path in paths:
         data = files.get(str(path))
         if data is None:
             warnings.append(f"{path}: the list cannot be read")
+            incomplete = True
             continue
         blocks = _PEM.findall(data) or [data]
         for block in blocks:
@@ -160,8 +164,9 @@ def load(
                 lists.append(read(block, str(path)))
             except RevocationError as error:
                 warnings.append(f"{path}: {error}")
+                incomplete = True
     warnings.extend(filter(None, (_doubt(entry, known) for entry in lists)))
-    return Revocations(lists, configured=bool(paths)), tuple(warnings)
+    return Revocations(lists, configured=bool(paths), incomplete=incomplete), tuple(warnings)
 
 
 def _doubt(entry: RevocationList, known: Sequence[Issuer]) -> str | None:

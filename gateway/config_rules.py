@@ -129,6 +129,16 @@ def oddities(config: GatewayConfig) -> Iterator[Oddity]:
     admits = any(listener.trust.unlisted == "admit" for listener in config.listeners.values())
     if not admits and not any(institution.enabled for institution in config.institutions.values()):
         yield Oddity(("institutions",), "there is no enabled institution and unlisted is refuse: nobody may enter")
+    for name, listener in config.listeners.items():
+        anchors, field = listener.trust.anchors, listener.trust.institution_id
+        if len(anchors) > 1:
+            what = (
+                f"{len(anchors)} files of anchors: each of these authorities may name any institution; pin keys to tell"
+            )
+            yield Oddity(("listeners", name, "trust", "anchors"), what)
+        if field == "fingerprint" and listener.trust.unlisted == "admit":
+            what = "with unlisted: admit an altered signature makes a new identity of the same certificate"
+            yield Oddity(("listeners", name, "trust", "institution_id"), what)
     for key, institution in config.institutions.items():
         if institution.routes == ():
             yield Oddity(("institutions", key, "routes"), "an empty list: it may use no route at all")

@@ -285,7 +285,7 @@ class Reloading:
             waiting.discard(child)
             if message["kind"] == "not_ready":
                 problems.append(str(message.get("problem")))
-        if len(crew.successors) < everybody:
+        if not problems and len(crew.successors) < everybody:
             problems.append("a new worker died")
         if self._events.stopping:
             problems.append(STOPPING)

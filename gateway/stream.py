@@ -25,6 +25,8 @@ from typing import Final
 
 from OpenSSL import SSL
 
+from certs.binding import forget_errors
+
 log = logging.getLogger("settlegate.stream")
 
 READ_SIZE: Final = 16_384
@@ -436,6 +438,9 @@ class TLSStream(Stream):
                 self._writing = True
                 self.loop.add_writer(self.fd, self._readable)
             return False
+        except SSL.Error:
+            forget_errors()
+            raise
         self._stop_writing()
         return True
 
@@ -454,10 +459,11 @@ class TLSStream(Stream):
             return None
         except SSL.SysCallError as error:
             if error.args[0] == -1:  # the peer closed TCP without close_notify
+                forget_errors()
                 return self._ended()
-            raise StreamError(str(error.args[1])) from None
+            raise _lost(error) from None
         except SSL.Error as error:
-            raise StreamError(tls_reason(error)) from None
+            raise _lost(error) from None
 
     def _ended(self) -> bytes:
         if self.error:
@@ -482,11 +488,9 @@ class TLSStream(Stream):
             return self.tls.send(data)
         except SSL.WantWriteError:
             return 0
-        except SSL.SysCallError as error:
-            raise StreamError(str(error.args[-1])) from None
         except SSL.Error as error:
             # WantReadError belongs here: renegotiation is off, so a write never has to wait for a read.
-            raise StreamError(tls_reason(error)) from None
+            raise _lost(error) from None
 
     def _write_failed(self) -> None:
         """A client that takes nothing more has nothing more to say."""
@@ -500,7 +504,7 @@ class TLSStream(Stream):
         except SSL.WantWriteError:
             return False
         except SSL.Error as error:
-            raise StreamError(tls_reason(error)) from None
+            raise _lost(error) from None
         return True
 
     def close_without_tls(self) -> None:
@@ -513,6 +517,12 @@ class TLSStream(Stream):
     def _drop(self) -> None:
         self.tls.set_app_data(None)
         self.sock.close()
+
+
+def _lost(error: SSL.Error) -> StreamError:
+    """pyOpenSSL leaves some errors in OpenSSL's queue, where the thread's next innocent connection would find them."""
+    forget_errors()
+    return StreamError(tls_reason(error))
 
 
 def tls_reason(error: SSL.Error) -> str:

@@ -46,6 +46,8 @@ SWEEP: Final = 0.25
 """Seconds between two looks at every session's deadline: one timer for all instead of one per request."""
 LINKS_SWEEP: Final = 20
 """Sweeps between two looks at idle links."""
+REVIEW_SWEEP: Final = 12 * LINKS_SWEEP
+"""Sweeps between two reviews of all live sessions: once a minute, 5 µs each."""
 PAUSE: Final = 0.5
 """Seconds without accepting when descriptors have run out."""
 DRAIN: Final = 60.0
@@ -198,7 +200,7 @@ class Worker:
         self._paused = True
         if not self._starved:
             self._starved = True
-            log.error("cannot accept: %s; trying again every %g s (raise the limit of open files)", error, PAUSE)
+            log.error("cannot accept: %s; trying again every %g s", error.strerror, PAUSE)
         for fd in self._accepting:
             self.loop.remove_reader(fd)
         self.loop.call_later(PAUSE, self._resume)
@@ -226,6 +228,8 @@ class Worker:
         self._sweeps += 1
         if not self._sweeps % LINKS_SWEEP:
             self.links.expire(now, self.snapshot.link_idle)
+            if not self._sweeps % REVIEW_SWEEP:
+                self._review(list(self.sessions))  # certificates expire and lists become stale without a reload
             for session in [session for session in self.sessions if now - session.born > TWO_NIGHTS]:
                 session.drain()
 

@@ -136,13 +136,15 @@ def test_slow_answers_are_shared_by_weight_over_all_workers(gateway: Gateway, on
 
 def test_whoever_is_slow_gets_less(gateway: Gateway, one: Node, other: Node) -> None:
     one.open.clear()
+    other.open.clear()
     with crowd(gateway, 20) as clients:
-        for client in clients[:4]:
+        for client in clients[:8]:
             ask(client, "fair")
-        eventually(lambda: len(one.requests) + len(other.requests) == 4)
-        eventually(lambda: in_flight(gateway, "fair", one, other) == [len(one.requests), 0])
-        assert one.requests
-        for client in clients[4:]:
+        eventually(lambda: sum(in_flight(gateway, "fair", one, other)) == 8)
+        other.open.set()
+        eventually(lambda: in_flight(gateway, "fair", other) == [0])
+        assert in_flight(gateway, "fair", one)[0] >= 3
+        for client in clients[8:]:
             assert client.get("/fair/").body == b"other"
         one.open.set()
 

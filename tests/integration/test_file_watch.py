@@ -6,7 +6,6 @@ import os
 import signal
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from cryptography import x509

@@ -16,11 +16,11 @@ import pytest
 from cryptography import x509
 
 from certs.authority import Authority
-from tests.support.answers import after, ok
+from tests.support.answers import ok
 from tests.support.client import Client
 from tests.support.gateway import HOSPITAL, PHARMACY, eventually
 from tests.support.nodes import RecordingNode
-from tests.support.operations import Load, Operated, descriptors, private_memory, refused
+from tests.support.operations import Held, Load, Operated, descriptors, private_memory, refused
 
 ANSWERED = 'settlegate_requests_total{code="200",pool="settlement"}'
 SUCCESS = "settlegate_config_reload_success"
@@ -118,7 +118,7 @@ def test_an_added_node_is_used_and_a_removed_one_finishes_what_it_has(gateway: O
     with RecordingNode(ok(b"new")) as new, ExitStack() as stack:
         busy, *others = on_every_worker(gateway, stack)
         assert all(client.get().body == b"settled" for client in (busy, *others))
-        node.answer = after(1.0, ok(b"slow but whole"))
+        node.answer = held = Held()
         seen = len(node.requests)
         busy.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         node.wait_for(seen + 1)
@@ -127,6 +127,7 @@ def test_an_added_node_is_used_and_a_removed_one_finishes_what_it_has(gateway: O
         eventually(lambda: gateway.node(new.address)["state"] == "up")
         assert [client.get().body for client in others] == [b"new"]
         node.wait_until(lambda node: node.open_connections <= 2)  # the busy link, and perhaps a probe
+        held.release.set()
         assert busy.response().body == b"slow but whole"
         assert busy.get().body == b"new"
         node.wait_until(lambda node: node.open_connections == 0)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.answers import after, hangs, ok
+from tests.support.answers import hangs, ok
 from tests.support.client import Client
 from tests.support.gateway import Gateway, eventually
 from tests.support.nodes import RecordingNode
-from tests.support.operations import Operated, gone, refused
+from tests.support.operations import Held, Operated, gone, refused
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def status(gateway: Gateway) -> int:
 
 def test_sigterm_finishes_what_is_in_flight_and_lets_nobody_else_in(gateway: Operated, node: RecordingNode) -> None:
     family = everybody(gateway)
-    node.answer = after(2.0, ok(b"slow but whole"))
+    node.answer = held = Held()
     with gateway.connect() as busy, gateway.connect() as idle, gateway.connect() as silent:
         assert silent.sock  # says nothing: it is not waited for longer than its moment
         busy.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -55,11 +55,12 @@ def test_sigterm_finishes_what_is_in_flight_and_lets_nobody_else_in(gateway: Ope
         assert (late.status, late.body, late.value("connection")) == (200, b"just in time", "close")
         assert idle.closed()
         assert _readyz(gateway) == (503, "draining")
+        assert silent.closed()
+        held.release.set()
         answer = busy.response()
         assert (answer.status, answer.body, answer.complete) == (200, b"slow but whole", True)
         assert answer.value("connection") == "close"
         assert busy.closed()
-        assert silent.closed()
     assert status(gateway) == 0
     eventually(lambda: all(gone(pid) for pid in family))
     assert len(gateway.access(status=200)) == 2
@@ -109,11 +110,13 @@ def test_ctrl_c_is_sigterm_for_all_of_them(tmp_path: Path, node: RecordingNode) 
         eventually(gateway._is_ready)
         gateway.settled()
         family = everybody(gateway)
-        node.answer = after(1.0, ok(b"slow but whole"))
+        node.answer = held = Held()
         with gateway.connect() as busy:
             busy.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             node.wait_for(1)
             os.killpg(gateway.pid, signal.SIGINT)
+            eventually(lambda: refused(gateway.port()))
+            held.release.set()
             assert busy.response().body == b"slow but whole"
         assert status(gateway) == 0
         eventually(lambda: all(gone(pid) for pid in family))
@@ -126,7 +129,7 @@ def test_ctrl_c_is_sigterm_for_all_of_them(tmp_path: Path, node: RecordingNode) 
 def test_a_signal_during_the_start_ends_it_in_order(tmp_path: Path, number: int) -> None:
     """While `control` looks at nodes that do not answer: nothing serves yet, and nothing stays behind."""
     with socket.create_server(("127.0.0.1", 0), backlog=1) as silent:
-        address = "127.0.0.1:%d" % silent.getsockname()[1]
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
         checks = {"checks": [{"http": {"path": "/"}, "interval": "9s", "timeout": "8s"}]}
         gateway = Operated(tmp_path, nodes=[address], workers=2, pool=checks)
         gateway.launch(start_new_session=True)

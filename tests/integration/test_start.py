@@ -142,8 +142,9 @@ def test_traffic_begins_behind_the_first_probes(tmp_path: Path, node: RecordingN
 def test_nodes_that_do_not_answer_the_first_probe_delay_the_start_by_seconds_only(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1) as silent:
         checks = {"checks": [{"http": {"path": "/"}, "interval": "20s", "timeout": "19s"}]}
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
         begun = time.monotonic()
-        with Operated(tmp_path, nodes=["127.0.0.1:%d" % silent.getsockname()[1]], pool=checks) as gateway:
+        with Operated(tmp_path, nodes=[address], pool=checks) as gateway:
             assert time.monotonic() - begun < 12
             assert gateway.lines("1 nodes are not judged yet")
             with gateway.connect() as client:

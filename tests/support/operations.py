@@ -19,8 +19,10 @@ from typing import Any, Self
 
 import psutil
 
+from tests.support.answers import ok
 from tests.support.client import Client
 from tests.support.gateway import PATIENCE, Gateway, eventually
+from tests.support.nodes import Call
 
 _RUNNER = """\
 import os, signal, sys, time
@@ -40,8 +42,9 @@ class Operated(Gateway):
     """Lines of Python that run before it starts; the modules of `constants` are there, and os, signal, time."""
 
     def start(self) -> Self:
-        self.launch()
-        eventually(self._is_ready)
+        process = self.launch()
+        eventually(lambda: process.poll() is not None or self._is_ready())
+        assert process.poll() is None, self.log()
         return self
 
     def launch(self, **options: Any) -> subprocess.Popen[bytes]:
@@ -89,6 +92,12 @@ class Operated(Gateway):
         names = {name: pid for name, pid in self.processes().items() if name.startswith("sg worker ")}
         return {int(name.rpartition(" ")[2]): pid for name, pid in names.items()}
 
+    def workers(self) -> list[int]:
+        return list(self.worker_pids().values())
+
+    def control(self) -> int:
+        return self.processes()["sg control"]
+
     def all_worker_pids(self) -> set[int]:
         return {child.pid for child in self._family() if name_of(child.pid).startswith("sg worker ")}
 
@@ -134,6 +143,18 @@ class Operated(Gateway):
         return int(eventually(lambda: re.findall(rf"listening: {listener} on \S+:(\d+),", self.log()))[-1])
 
 
+@dataclass
+class Held:
+    """A node's answer that is held back until the test lets it go."""
+
+    body: bytes = b"slow but whole"
+    release: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, call: Call) -> None:
+        self.release.wait(PATIENCE)
+        call.send(ok(self.body))
+
+
 def name_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
@@ -169,7 +190,11 @@ def private_memory(pid: int) -> int:
 
 
 def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    """Has ended, whether or not somebody has taken note of it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 @dataclass
