@@ -68,6 +68,22 @@ def test_weak_hashes() -> None:
     assert hash_problem(crypto.load_certificate(crypto.FILETYPE_ASN1, relabelled), 1) == CA_MD_TOO_WEAK
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "verdict"), [(hashes.SHA1(), CA_MD_TOO_WEAK), (hashes.SHA256(), 0), (None, CA_MD_TOO_WEAK)]
+)
+def test_a_hash_inside_rsassa_pss_counts_too(algorithm: hashes.HashAlgorithm | None, verdict: int) -> None:
+    class Signed:
+        signature_hash_algorithm = algorithm
+
+        def get_signature_algorithm(self) -> bytes:
+            return b"rsassaPss"
+
+        def to_cryptography(self) -> Signed:
+            return self
+
+    assert hash_problem(Signed(), 0) == verdict  # type: ignore[arg-type]
+
+
 def test_a_key_openssl_cannot_read_is_refused() -> None:
     class Undecodable:
         def get_pubkey(self) -> crypto.PKey:

@@ -91,6 +91,15 @@ def test_missing_lists_matter_for_the_client_and_where_lists_were_asked_for() ->
     assert Revocations([], configured=False).judge(ISSUER, LEAF, 0, NOW) == ()
 
 
+def test_with_a_list_unread_every_issuer_needs_one() -> None:
+    """Whose list the unreadable one was nobody knows; it may have revoked the issuing authority."""
+    for files in ({"/good": crl_pem(CA.crl([1]))}, {"/good": crl_pem(CA.crl([1])), "/bad": b"junk"}):
+        found, warnings = load([Path("/good"), Path("/bad")], files, [ISSUER])
+        assert len(warnings) == 1
+        assert found.judge(ISSUER, LEAF, 0, NOW) == ()
+        assert found.judge(Issuer.of(OTHER.certificate), LEAF, 1, NOW) == (UNABLE_TO_GET_CRL,)
+
+
 def test_stale_lists_still_revoke() -> None:
     old = CA.crl([77], last_update=days_ago(9), next_update=days_ago(1))
     assert lists(old).judge(ISSUER, LEAF, 0, NOW) == (CERT_REVOKED, CRL_HAS_EXPIRED)
