@@ -12,7 +12,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-for-tests
 	@sh tests/debian-packages.sh
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .

@@ -20,7 +20,8 @@ from gateway.admission import Admission, Refusal
 from gateway.errors import BadRequest, GatewayError, RequestTimeout
 from gateway.exchange import Exchange
 from gateway.http1 import HeadLimits, RequestHead, parse_request
-from gateway.stream import READ_SIZE, StreamError, TLSStream, tls_reason
+from gateway.stream import StreamError
+from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
 
 if TYPE_CHECKING:
     from certs.credential import Credential

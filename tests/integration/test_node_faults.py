@@ -518,6 +518,7 @@ def test_a_refusal_before_the_upload_is_over_reaches_the_client(
         call.pause(0.05)
         call.close()
 
+    assert client.get("/one/").status == 200  # and the session tickets are read, which would look like an answer
     nodes.one.on_head = too_large
 
     client.send(b"POST /one/ HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (size * MIB))

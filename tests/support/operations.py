@@ -59,11 +59,9 @@ class Operated(Gateway):
             "SETTLEGATE_STATE": str(self.folder / "state"),
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
-        options = {"env": environment, "stderr": subprocess.STDOUT} | options
         with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, str(runner), "run", str(self.path)], **({"stdout": log} | options)
-            )
+            streams: dict[str, Any] = {"stdout": log, "stderr": subprocess.STDOUT, "env": environment}
+            self.process = subprocess.Popen([sys.executable, str(runner), "run", str(self.path)], **(streams | options))
         return self.process
 
     def settled(self) -> Self:

@@ -24,7 +24,9 @@ from OpenSSL import SSL
 from certs.authority import Authority
 from certs.contexts import MODES, OPTIONS
 from gateway import stream as module
-from gateway.stream import Stream, StreamError, TLSStream, tls_reason
+from gateway import tls_stream as tls_module
+from gateway.stream import Stream, StreamError
+from gateway.tls_stream import TLSStream, tls_reason
 
 Story = Callable[[], Coroutine[Any, Any, None]]
 PATIENCE = 10.0
@@ -577,7 +579,7 @@ def test_octets_pass_through_tls_both_ways(play: Callable[[Story], None], server
 def test_what_is_decrypted_already_is_announced_when_reading_resumes(
     play: Callable[[Story], None], server: SSL.Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "READ_SIZE", 4)
+    monkeypatch.setattr(tls_module, "READ_SIZE", 4)
 
     async def story() -> None:
         owner, client = await handshake(server)

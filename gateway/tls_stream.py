@@ -1,0 +1,134 @@
+"""A stream over pyOpenSSL bound to the socket: handshake, records, close_notify, and OpenSSL's errors in our words."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Final
+
+from OpenSSL import SSL
+
+from certs.binding import forget_errors
+from gateway.stream import Stream, StreamError
+
+READ_SIZE: Final = 16_384
+"""A TLS record; a larger buffer would be allocated in vain at each read."""
+
+
+class TLSStream(Stream):
+    """The same over a pyOpenSSL connection that is bound to the socket."""
+
+    __slots__ = ("_plain", "tls")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, tls: SSL.Connection) -> None:
+        super().__init__(loop, sock)
+        self.tls = tls
+        self._plain = False
+
+    def handshake(self) -> bool:
+        """One step; True when it is done, False to be called again when the socket is ready.
+
+        Raises `SSL.Error` untranslated: the caller reports the reason in full.
+        """
+        try:
+            self.tls.do_handshake()
+        except SSL.WantReadError:
+            self._stop_writing()
+            return False
+        except SSL.WantWriteError:
+            if not self._writing:
+                self._writing = True
+                self.loop.add_writer(self.fd, self._readable)
+            return False
+        except SSL.Error:
+            forget_errors()
+            raise
+        self._stop_writing()
+        return True
+
+    def recv(self) -> bytes | None:
+        if self.fd < 0:
+            raise StreamError("closed")
+        try:
+            return self.tls.recv(READ_SIZE)
+        except SSL.WantReadError:
+            return None
+        except SSL.ZeroReturnError:
+            return self._ended()
+        except SSL.WantWriteError:
+            # A key update must be answered first; reading goes on once the socket takes the answer.
+            self._wait_to_read()
+            return None
+        except SSL.SysCallError as error:
+            if error.args[0] == -1:  # the peer closed TCP without close_notify
+                forget_errors()
+                return self._ended()
+            raise _lost(error) from None
+        except SSL.Error as error:
+            raise _lost(error) from None
+
+    def _ended(self) -> bytes:
+        if self.error:
+            raise StreamError(self.error)
+        self.eof = True
+        return b""
+
+    def _wait_to_read(self) -> None:
+        self._read_waits = True
+        if not self._writing:
+            self._writing = True
+            self.loop.add_writer(self.fd, self._writable)
+
+    @property
+    def pending(self) -> bool:
+        return self.tls.pending() > 0
+
+    def _send(self, data: bytes | memoryview) -> int:
+        if not data:
+            return 0
+        try:
+            return self.tls.send(data)
+        except SSL.WantWriteError:
+            return 0
+        except SSL.Error as error:
+            # WantReadError belongs here: renegotiation is off, so a write never has to wait for a read.
+            raise _lost(error) from None
+
+    def _write_failed(self) -> None:
+        """A client that takes nothing more has nothing more to say."""
+        self.abort()
+
+    def _farewell(self) -> bool:
+        if self._plain:
+            return True
+        try:
+            self.tls.shutdown()
+        except SSL.WantWriteError:
+            return False
+        except SSL.Error as error:
+            raise _lost(error) from None
+        return True
+
+    def close_without_tls(self) -> None:
+        """Close gracefully on TCP alone, after a handshake that never was one."""
+        self.stop_reading()
+        self._closing = True
+        self._plain = True
+        self._finish()
+
+    def _drop(self) -> None:
+        self.tls.set_app_data(None)
+        self.sock.close()
+
+
+def _lost(error: SSL.Error) -> StreamError:
+    """pyOpenSSL leaves some errors in OpenSSL's queue, where the thread's next innocent connection would find them."""
+    forget_errors()
+    return StreamError(tls_reason(error))
+
+
+def tls_reason(error: SSL.Error) -> str:
+    """OpenSSL's own words for the first error of the queue, such as "http request"; "" when it gave none."""
+    if error.args and isinstance(error.args[0], list) and error.args[0]:
+        return str(error.args[0][0][-1])
+    return str(error.args[-1]) if error.args else ""
