@@ -16,20 +16,18 @@ from typing import TYPE_CHECKING, Final
 from certs.contexts import Terminator, blank_stock
 from certs.trust import Trust
 from gateway.dates import dates
+from gateway.watching import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.config import GatewayConfig, ListenerConfig
     from gateway.dates import Dates
-    from gateway.slots import Slots
     from gateway.snapshot import Bundle
+    from gateway.watching import Stamp
 
 STOCK: Final = 64
 """Blank TLS contexts made before the first fork, 39 KiB each: one per listener and night."""
-
-Stamp = tuple[int, int, int] | None
-"""What a file looks like from outside (mtime, size, inode); None if it is not there."""
 
 
 class BundleError(Exception):
@@ -49,23 +47,6 @@ class Reading:
     """Of every file named, from before it was read: a change in between is seen later as one."""
     warnings: tuple[str, ...] = ()
     """What is worth a line in the log and stops nothing."""
-
-
-@dataclass(frozen=True)
-class Briefing:
-    """What `control` is told beside the configuration; no file, no key."""
-
-    generation: int
-    slots: Slots
-    endpoints: Mapping[str, tuple[str, int]]
-    dates: Dates
-    stamps: Mapping[str, Stamp]
-    since: float
-    """When this configuration was taken up, in Unix time."""
-    success: bool
-    """Whether the last attempt to take up another one went well."""
-    restarts: int
-    """Workers that died since the start."""
 
 
 def for_workers(config: GatewayConfig) -> GatewayConfig:
@@ -95,14 +76,6 @@ def tls_files(listener: ListenerConfig) -> tuple[Path, ...]:
     """Every file of a listener."""
     trust = listener.trust
     return (listener.certificate, listener.key, *trust.anchors, *trust.intermediates, *trust.crls)
-
-
-def stamp(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _read(config: GatewayConfig, doubts: list[str], problems: list[str]) -> Iterator[tuple[str, bytes]]:

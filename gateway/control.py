@@ -1,7 +1,7 @@
 """The control process: probes the nodes, publishes their states, serves metrics and the admin API, watches files.
 
-Started by exec with four kinds of descriptors and nothing else: it holds no private key and no client's data. While
-it is gone the workers go on with the states it left; when it is back it goes on from them.
+Started by exec with four kinds of descriptors and nothing else: it holds no private key and no client's data. What it
+knows and decides is in `control_centre`.
 """
 
 from __future__ import annotations
@@ -10,331 +10,28 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import os
 import platform
 import signal
 import socket
-import time
-from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
 
 import uvloop
 from OpenSSL import SSL
 
-from balancer.node import Admin, NodeState
-from gateway.board_layout import BUCKETS, CLASSES, CODES, DIRECTIONS, REFUSAL_REASONS, RETRY_REASONS, Capacity
-from gateway.bundling import Stamp, stamp
-from gateway.channel import Channel, ChannelClosedError, DescriptorsLostError, Message, unpack
+from gateway.board_layout import Capacity
+from gateway.channel import Channel
+from gateway.control_centre import ControlCentre
 from gateway.hardening import die_with_parent, let_signals_through, name_process, no_memory_dumps
-from gateway.node_table import Key, NodeTable
 from gateway.scoreboard import Scoreboard
-from gateway.slots import Slots
-from healthcheck.monitor import Monitor
-from healthcheck.target import Label, Target
-from monitoring import admin, exposition
-from monitoring.centre import (
-    AdminAction,
-    NodeView,
-    PoolView,
-    ReloadResult,
-    ReloadUnderWayError,
-    UnknownNodeError,
-    UnknownPoolError,
-)
-from monitoring.control_metrics import ControlMetrics
-
-if TYPE_CHECKING:
-    from gateway.bundling import Briefing
-    from gateway.config import GatewayConfig
-    from healthcheck.target import Report
-    from healthcheck.words import Words
-
-log = logging.getLogger("settlegate.control")
-
-TICK: Final = 0.5
-"""Seconds between two looks at what changes with time alone: slow start, failures counted by the workers."""
-WATCH: Final = 2.0
-"""Seconds between two looks at the files; a change is acted upon when it has stood still for one more."""
-FIRST_LOOK: Final = 3.0
-"""Seconds that traffic waits for the first probes at start."""
-RELOAD_WITHIN: Final = 90.0
-_WISHES: Mapping[AdminAction, Admin] = {
-    "ready": Admin.READY,
-    "drain": Admin.DRAIN,
-    "maintenance": Admin.MAINTENANCE,
-}
+from monitoring import admin
 
 
-class Control:
-    """The centre the admin API asks, and the publisher and observer the monitor reports to."""
-
-    def __init__(self, board: Scoreboard, channel: Channel) -> None:
-        self.board = board
-        self.channel = channel
-        self.table = NodeTable(board)
-        self.monitor = Monitor(self, self)
-        self.metrics = ControlMetrics()
-        self.metrics.build = (version("settlegate"), platform.python_version(), _openssl())
-        self.slots = Slots()
-        self.files: dict[str, Stamp] = {}
-        """What the files looked like at the last look."""
-        self.taken_up: dict[str, Stamp] = {}
-        """What they looked like when they were read last, well or in vain."""
-        self.failures: dict[Key, int] = {}
-        self.draining = False
-        self.restarts = 0
-        self.generation = 0
-        self.monitor_task: asyncio.Task[None] | None = None
-        self.first_look: asyncio.Task[None] | None = None
-        self._reload: asyncio.Future[ReloadResult] | None = None
-        self._ticket = 0
-        """Of the last reload asked for here: others end too, by signal or because a file changed."""
-        self._sources = exposition.Sources(
-            board=board,
-            labels=exposition.BoardLabels(
-                codes=CODES,
-                buckets=BUCKETS,
-                refusals=REFUSAL_REASONS,
-                retries=RETRY_REASONS,
-                classes=CLASSES,
-                directions=DIRECTIONS,
-            ),
-            slots=lambda: self.slots,
-            nodes=self._readings,
-            node_states=[state.label for state in NodeState],
-            control=self.metrics,
-        )
-
-    # ---- what the supervisor says
-
-    def message(self) -> None:
-        try:
-            received = self.channel.receive()
-        except (ChannelClosedError, DescriptorsLostError) as error:
-            # Without what was lost this process would go on with yesterday's configuration: better a fresh one.
-            log.error("nothing can be heard of the supervisor any more (%s); ending", error)
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
-        if received is None:
-            return
-        message, fds = received
-        try:
-            self._handle(message, [unpack(fd) for fd in fds])
-        except Exception:
-            log.exception("message %s", message.get("kind"))
-        finally:
-            for fd in fds:
-                os.close(fd)
-
-    def _handle(self, message: Message, packed: list[Any]) -> None:
-        kind = message["kind"]
-        if kind == "configure":
-            self._configure(*packed)
-        elif kind == "reloaded":
-            self._reloaded(message, *packed)
-        elif kind == "draining":
-            self.draining = True
-        elif kind == "worker_died":
-            self.restarts = int(message["restarts"])
-
-    def _configure(self, config: GatewayConfig, briefing: Briefing) -> None:
-        now = time.time()
-        self.slots = briefing.slots
-        self.generation = briefing.generation
-        self.restarts = briefing.restarts
-        remembered = self.table.configure(config, briefing.slots, briefing.generation, now)
-        targets: dict[str, Target] = {}
-        checks: dict[Key, list[str]] = {}
-        for pool, pool_config in config.pools.items():
-            for node in pool_config.nodes:
-                key = (pool, str(node.address))
-                if pool_config.checks:
-                    host, port = briefing.endpoints[key[1]]
-                    agent = (node.snmp.host, node.snmp.port) if node.snmp is not None else None
-                    targets[_target(key)] = Target(_target(key), host, port, pool_config.checks, agent)
-                checks[key] = list(_labels(pool_config.checks))
-        self.monitor.apply(targets)
-        for key, up in remembered.items():
-            if _target(key) in targets:
-                self.monitor.resume(_target(key), up)
-        self.metrics.configure(checks=checks, reasons=PROBE_REASONS, channels=config.alerts.channels)
-        dates = briefing.dates
-        self.metrics.files(certificates=dates["certificates"], revocation_lists=dates["crls"])
-        self.metrics.reloaded(success=True, now=briefing.since)
-        if not briefing.success:
-            self.metrics.reloaded(success=False, now=now)
-        self.files = self.taken_up = dict(briefing.stamps)
-        if self.monitor_task is None:
-            self.monitor_task = asyncio.create_task(self._probe(), name="monitor")
-            self.first_look = asyncio.create_task(self._first_look(), name="first look")
-
-    async def _first_look(self) -> None:
-        """Tell the supervisor when every node has been judged, so that traffic begins behind the first probes."""
-        deadline = time.monotonic() + FIRST_LOOK
-        while self.table.undecided() and time.monotonic() < deadline:  # noqa: ASYNC110 - a state, no event
-            await asyncio.sleep(0.05)
-        with contextlib.suppress(ChannelClosedError):
-            self.channel.send("settled", undecided=self.table.undecided())
-
-    async def _probe(self) -> None:
-        """The monitor for as long as this process lives; an error in it is an event, not the end of checking."""
-        while True:
-            try:
-                await self.monitor.run()
-            except Exception:
-                log.exception("the monitor failed and is started again")
-                await asyncio.sleep(1.0)
-
-    def _reloaded(self, message: Message, lines: list[str]) -> None:
-        ok = bool(message["ok"])
-        if not ok:
-            self.metrics.reloaded(success=False, now=time.time())
-        if self._reload is not None and not self._reload.done() and message["ticket"] == self._ticket:
-            problems, notices = ((), tuple(lines)) if ok else (tuple(lines), ())
-            self._reload.set_result(ReloadResult(ok, int(message["generation"]), problems, notices))
-
-    # ---- what the monitor says
-
-    def publish(self, report: Report) -> None:
-        self.table.report(_key(report.target), report)
-        self.table.evaluate(time.time())
-
-    def announce(self, target: str, words: Words) -> None:
-        log.warning("%s: %s", target, words.en)
-
-    def observe_probe(self, target: str, check: str, duration: float, reason: Label | None) -> None:
-        pool, address = _key(target)
-        self.metrics.probed(pool, address, check, duration, reason)
-
-    # ---- what changes with time
-
-    async def tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK)
-            try:
-                self.board.page.heartbeat[0] = time.monotonic_ns()
-                self.table.evaluate(time.time())
-                self._hurry()
-            except Exception:
-                log.exception("tick")
-
-    def _hurry(self) -> None:
-        """A node that failed real requests is probed at once."""
-        for key, slot in self.table.slots():
-            failed = self.board.total("node_failures", slot)
-            if failed > self.failures.get(key, 0):
-                self.monitor.hurry(_target(key))
-            self.failures[key] = failed
-
-    def _count_workers(self) -> None:
-        states = {"starting": 0, "accepting": 0, "draining": 0}
-        for row in self.board.rows:
-            if row.pid[0]:
-                begun = bool(row.generation[0])
-                states["accepting" if row.accepting[0] else "draining" if begun else "starting"] += 1
-        self.metrics.workers(states, self.restarts)
-
-    async def watch(self) -> None:
-        """Certificates, keys and CRLs that changed on disk are taken up without a word from anybody."""
-        while True:
-            await asyncio.sleep(WATCH)
-            try:
-                seen = {path: stamp(Path(path)) for path in self.files}
-                moved, self.files = seen != self.files, seen
-                if seen != self.taken_up and not moved:
-                    self.taken_up = seen  # if it is refused now, only another change gives it another chance
-                    self.channel.send("refresh")
-            except ChannelClosedError:
-                return
-            except Exception:
-                log.exception("watching files")
-
-    # ---- what the admin API asks
-
-    def pools(self) -> Mapping[str, PoolView]:
-        return self.table.views()
-
-    def alive(self) -> bool:
-        return self.monitor_task is not None and not self.monitor_task.done()
-
-    def ready(self) -> tuple[bool, str]:
-        accepting = sum(1 for row in self.board.rows if row.pid[0] and row.accepting[0])
-        if self.draining:
-            return False, "draining"
-        if not accepting:
-            return False, "no worker accepts connections"
-        return True, f"accepting: {accepting} workers, generation {self.generation}"
-
-    async def reload(self) -> ReloadResult:
-        if self._reload is not None:
-            raise ReloadUnderWayError
-        waiting: asyncio.Future[ReloadResult] = asyncio.get_running_loop().create_future()
-        self._reload = waiting
-        self._ticket += 1
-        try:
-            self.channel.send("reload", ticket=self._ticket)
-            async with asyncio.timeout(RELOAD_WITHIN):
-                return await waiting
-        except (ChannelClosedError, TimeoutError) as error:
-            late = isinstance(error, TimeoutError)
-            why = "the supervisor did not answer in time" if late else "the supervisor is gone"
-            return ReloadResult(ok=False, generation=self.generation, problems=(why,))
-        finally:
-            self._reload = None
-
-    async def set_admin(self, pool: str, address: str, action: AdminAction) -> NodeView:
-        if pool not in self.slots.pools:
-            raise UnknownPoolError(pool)
-        key = (pool, address)
-        try:
-            self.table.set_admin(key, _WISHES[action])
-        except KeyError:
-            raise UnknownNodeError(address) from None
-        self.table.evaluate(time.time())
-        return self.table.view(key)
-
-    def metrics_text(self) -> bytes:
-        self._count_workers()
-        return exposition.main_page(self._sources)
-
-    def institutions_metrics_text(self) -> bytes:
-        return exposition.institutions_page(self._sources)
-
-    def _readings(self) -> list[exposition.NodeReading]:
-        return [exposition.NodeReading(*key, *self.table.state(key)) for key, _ in self.table.slots()]
+def _build() -> tuple[str, str, str]:
+    openssl = SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode().removeprefix("OpenSSL ").split(" ")[0]
+    return version("settlegate"), platform.python_version(), openssl
 
 
-PROBE_REASONS: Final[tuple[str, ...]] = get_args(Label)
-"""Known from the start, so that their series begin at 0."""
-
-
-def _target(key: Key) -> str:
-    return f"{key[0]} {key[1]}"
-
-
-def _key(target: str) -> Key:
-    pool, _, address = target.partition(" ")
-    return pool, address
-
-
-def _labels(checks: tuple[object, ...]) -> list[str]:
-    """Names of a pool's checks as metrics show them: http, http2, snmp (see healthcheck.target.Observer)."""
-    counts: dict[str, int] = {}
-    labels = []
-    for check in checks:
-        kind = next(kind for kind in ("http", "tcp", "snmp") if getattr(check, kind, None) is not None)
-        counts[kind] = counts.get(kind, 0) + 1
-        labels.append(kind if counts[kind] == 1 else f"{kind}{counts[kind]}")
-    return labels
-
-
-def _openssl() -> str:
-    return SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode().removeprefix("OpenSSL ").split(" ")[0]
-
-
-async def _serve(control: Control, sock: socket.socket) -> None:
+async def _serve(centre: ControlCentre, sock: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     stop = loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -342,13 +39,13 @@ async def _serve(control: Control, sock: socket.socket) -> None:
         loop.add_signal_handler(number, _end if number == signal.SIGTERM else _nothing, stop)
     loop.add_signal_handler(signal.SIGHUP, _nothing, stop)
     let_signals_through()
-    loop.add_reader(control.channel.fileno(), control.message)
-    versions = {"settlegate": version("settlegate"), "python": platform.python_version(), "openssl": _openssl()}
-    runner = await admin.serve(admin.build(control, versions), sock)
-    tasks = [asyncio.create_task(control.tick(), name="tick"), asyncio.create_task(control.watch(), name="watch")]
+    loop.add_reader(centre.channel.fileno(), centre.message)
+    versions = dict(zip(("settlegate", "python", "openssl"), _build(), strict=True))
+    runner = await admin.serve(admin.build(centre, versions), sock)
+    tasks = [asyncio.create_task(centre.tick(), name="tick"), asyncio.create_task(centre.watch(), name="watch")]
     await stop
-    loop.remove_reader(control.channel.fileno())
-    for task in (*tasks, *([control.monitor_task] if control.monitor_task else [])):
+    loop.remove_reader(centre.channel.fileno())
+    for task in (*tasks, *([centre.monitor_task] if centre.monitor_task else [])):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -377,8 +74,8 @@ def main() -> None:
     name_process("sg control")
     no_memory_dumps()
     board = Scoreboard.attach([int(fd) for fd in options.board.split(",")], Capacity(), options.rows)
-    control = Control(board, Channel(socket.socket(fileno=options.channel)))
-    uvloop.run(_serve(control, socket.socket(fileno=options.admin)))
+    centre = ControlCentre(board, Channel(socket.socket(fileno=options.channel)), _build())
+    uvloop.run(_serve(centre, socket.socket(fileno=options.admin)))
 
 
 if __name__ == "__main__":

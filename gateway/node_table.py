@@ -86,9 +86,12 @@ class NodeTable:
                     entry.inputs = replace(entry.inputs, active=Active.CHECKING)
                 entries[key] = entry
         self._entries, self._pools = entries, dict(config.pools)
-        for key, entry in before.items():
-            if key not in entries:
-                page.publish(entry.slot, state=0, admin=0, weight=0.0, since=0.0)
+        held = {entry.slot for entry in entries.values()}
+        # One that died may not have seen a node go: what stands in its slot would keep it from being given away.
+        freed = range(self._board.capacity.nodes) if restarted else [entry.slot for entry in before.values()]
+        for slot in freed:
+            if slot not in held:
+                page.publish(slot, state=0, admin=0, weight=0.0, since=0.0)
         self.evaluate(now)
         page.generation[0] = generation
         page.epoch[0] += 1

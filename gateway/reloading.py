@@ -8,16 +8,15 @@ not keep a revocation from the others.
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from certs.contexts import blank_stock
-from gateway import bundling, listening, reading, slots
-from gateway.bundling import Briefing, Reading
-from gateway.channel import DESCRIPTORS, pack
+from gateway import bundling, consent, listening, reading, slots
+from gateway.briefing import Briefing
+from gateway.bundling import Reading
+from gateway.channel import pack
 from gateway.crew import READY_WITHIN
 from gateway.in_force import InForce, Sealed
 from gateway.reading import ReadingError
@@ -26,11 +25,10 @@ from gateway.slots import CapacityExceededError
 from gateway.snapshot import UNLISTED, Bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from gateway.board_layout import Kind
-    from gateway.children import Child
     from gateway.config import GatewayConfig
     from gateway.crew import Crew
     from gateway.events import Events
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("settlegate.supervisor")
 
-COMMIT_WITHIN: Final = 10.0
-"""Seconds a worker may take to swap in what it has prepared."""
 STOPPING: Final = "the gateway is stopping"
 
 
@@ -198,74 +194,17 @@ class Reloading:
 
     def _in_place(self, fresh: InForce, opened: Sockets) -> list[str]:
         """Every worker prepares, then all swap. A base that was shown to a worker is no longer blank, come what may."""
-        crew = self._crew
+        crew, events = self._crew, self._events
         crew.force = replace(crew.force, used=fresh.used)
-        problems = self._prepare(fresh.bundle, opened)
-        if self._events.stopping:
+        problems = consent.ask(crew, events, fresh.bundle, opened)
+        if events.stopping:
             problems.append(STOPPING)
         if problems:
-            self._all("discard", fresh.generation)
+            consent.discard(crew)
             return problems
         crew.force = fresh  # whoever is started from now on begins with it
-        self._all("commit", fresh.generation)
-        self._await_commit(fresh.generation)
+        consent.commit(crew, events, fresh.generation)
         return []
-
-    def _all(self, kind: str, generation: int) -> None:
-        for child in list(self._crew.workers.values()):
-            child.tell(kind, generation=generation)
-
-    def _prepare(self, bundle: Bundle, opened: Sockets) -> list[str]:
-        """What speaks against it. One that is just being started answers as well, once it is ready."""
-        told = self._ask(bundle, opened)
-        waiting, problems = set(told), []
-        deadline = time.monotonic() + READY_WITHIN
-        while waiting:
-            answer = self._events.answer(waiting, ("ready", "not_ready"), deadline)
-            if answer is None:
-                break
-            child, message = answer
-            if message.get("generation") != bundle.generation:
-                if message["kind"] == "ready":
-                    self._crew.is_ready(child)
-                continue
-            waiting.discard(child)
-            if message["kind"] == "not_ready":
-                problems.append(str(message.get("problem")))
-        silent = [child for child in waiting if not child.gone]
-        if not self._events.stopping:
-            for child in silent:
-                log.error("%s did not answer in time and is replaced", child.name)
-                child.kill(signal.SIGKILL)
-        if told and len(silent) == len(told):
-            problems.append("no worker answered in time")
-        return list(dict.fromkeys(problems))
-
-    def _ask(self, bundle: Bundle, opened: Sockets) -> list[Child]:
-        packed = Sealed(pack(bundle))
-        batches = list(_batches(opened))
-
-        def ask(child: Child) -> bool:
-            sent = all(child.tell("sockets", fds, sockets=described) for described, fds in batches)
-            return sent and child.tell("prepare", [packed.fd], generation=bundle.generation)
-
-        told = [child for child in list(self._crew.workers.values()) if ask(child)]
-        packed.close()
-        return told
-
-    def _await_commit(self, generation: int) -> None:
-        waiting = set(self._crew.workers.values())
-        deadline = time.monotonic() + COMMIT_WITHIN
-        while waiting:
-            answer = self._events.answer(waiting, ("committed",), deadline)
-            if answer is None:
-                break
-            if answer[1].get("generation") == generation:
-                waiting.discard(answer[0])
-        for child in waiting:
-            if not child.gone and not self._events.stopping:
-                log.error("%s did not swap in time and is replaced", child.name)
-                child.kill(signal.SIGKILL)
 
     def _by_successors(self, fresh: InForce) -> list[str]:
         """The stock of blank contexts is used up: new workers with a new stock, the old ones finish and go."""
@@ -315,12 +254,3 @@ def _assign(previous: Slots | None, config: GatewayConfig, board: Scoreboard, fo
         capacity=board.capacity,
         busy=busy,
     )
-
-
-def _batches(opened: Sockets) -> Iterator[tuple[list[tuple[str, str, int]], list[int]]]:
-    """New sockets in as many messages as it takes: (listener, address, how many of the descriptors are its)."""
-    entries = iter(opened.items())
-    most = max((len(sockets) for sockets in opened.values()), default=1)
-    while batch := list(islice(entries, DESCRIPTORS // most)):
-        described = [(name, address, len(sockets)) for (name, address), sockets in batch]
-        yield described, [sock.fileno() for _, sockets in batch for sock in sockets]

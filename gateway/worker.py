@@ -8,10 +8,8 @@ supervisor is gone.
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import logging
-import os
 import secrets
 import signal
 import socket
@@ -21,12 +19,12 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from gateway import listening
-from gateway.channel import Channel, ChannelClosedError, DescriptorsLostError, Message, unpack
+from gateway.accepting import Accepting
+from gateway.channel import Channel, ChannelClosedError
 from gateway.counting import Counting
 from gateway.hardening import let_signals_through, name_process, no_memory_dumps
 from gateway.links import Links
-from gateway.listening import BACKLOG
+from gateway.orders import Orders, refuse
 from gateway.session import Phase, Session
 from gateway.snapshot import Prepared, SnapshotError, build
 from monitoring.access_log import AccessLog
@@ -37,29 +35,21 @@ if TYPE_CHECKING:
 
     from gateway.listening import Sockets
     from gateway.scoreboard import Scoreboard
-    from gateway.snapshot import Bundle, ListenerRuntime, Snapshot
+    from gateway.snapshot import Bundle, Snapshot
 
 log = logging.getLogger("settlegate.worker")
 
-ACCEPTS_PER_TURN: Final = 16
 SWEEP: Final = 0.25
 """Seconds between two looks at every session's deadline: one timer for all instead of one per request."""
 LINKS_SWEEP: Final = 20
 """Sweeps between two looks at idle links."""
 REVIEW_SWEEP: Final = 12 * LINKS_SWEEP
 """Sweeps between two reviews of all live sessions: once a minute, 5 µs each."""
-PAUSE: Final = 0.5
-"""Seconds without accepting when descriptors have run out."""
 DRAIN: Final = 60.0
 """Seconds an exchange in progress may still take after SIGTERM."""
 TWO_NIGHTS: Final = 2 * 86_400.0
 """Age in seconds at which a connection is closed: ticket keys are rotated nightly, and none outlives two."""
 REVIEWS_PER_TURN: Final = 64
-RESERVE: Final = 32
-"""Descriptors kept back, so that clients who use up all others cannot keep a revocation from being taken up."""
-PROBLEM_LIMIT: Final = 2000
-"""Characters of a problem told to the supervisor."""
-_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Worker:
@@ -77,8 +67,6 @@ class Worker:
         self.index = index
         self.board = board
         self.stock = stock
-        self.sockets = sockets
-        self.channel = channel
         self.draining = False
         self.sessions: dict[Session, int] = {}
         """And the slot of the listener that each is counted for: a session outlives its listener."""
@@ -87,21 +75,10 @@ class Worker:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.links = Links(self.loop)
         self.count = Counting(board, AccessLog(open_sink(bundle.config.log.access), self.loop.call_later))
+        self.accepting = Accepting(self.loop, index, sockets, self._begin)
         self.stopped = self.loop.create_future()
+        self._orders = Orders(self, channel)
         self._left = False
-        self._open = False
-        """The supervisor has said `accept`."""
-        self._accepting: dict[int, tuple[str, socket.socket]] = {}
-        self._adopted: set[int] = set()
-        self._arrived: Sockets = {}
-        """New sockets that came ahead of the configuration they belong to."""
-        self._incomplete = False
-        """Some of them got lost."""
-        self._pending: tuple[int, Prepared, Sockets] | None = None
-        self._reserve: list[int] = []
-        self._paused = False
-        self._starved = False
-        """Nothing could be accepted at the last attempt: said once, not twice a second."""
         self._sweeps = 0
         self._request_ids = secrets.token_hex(6)
         self._request_number = 0
@@ -131,55 +108,24 @@ class Worker:
             if self.draining and not self.sessions:
                 self._leave()
 
-    # ---- accepting
+    # ---- beginning
 
     def start(self) -> None:
+        """Ready, but nobody is let in before `accept`. Raises ChannelClosedError."""
         self.count.mine.generation[0] = self.snapshot.generation
-        self._keep_reserve()
-        self.loop.add_reader(self.channel.fileno(), self._message)
         self.loop.add_signal_handler(signal.SIGTERM, self.drain)
         let_signals_through()
         self.loop.call_later(SWEEP, self._sweep)
-        self.channel.send("ready", generation=self.snapshot.generation)
+        self._orders.listen()
 
-    def _listen(self) -> None:
-        """Accept on the own sockets and on those of a dead neighbour, for every listener of the snapshot."""
-        wanted: dict[int, tuple[str, socket.socket]] = {}
-        if self._open and not self.draining:
-            for (name, _), sockets in self.sockets.items():
-                if name in self.snapshot.listeners:
-                    for index in (self.index, *self._adopted):
-                        if index < len(sockets):
-                            wanted[sockets[index].fileno()] = (name, sockets[index])
-        for fd in [fd for fd in self._accepting if fd not in wanted]:
-            self.loop.remove_reader(fd)
-            del self._accepting[fd]
-        for fd, (name, sock) in wanted.items():
-            if fd not in self._accepting:
-                self._accepting[fd] = (name, sock)
-                if not self._paused:
-                    self.loop.add_reader(fd, self._accept, name, sock)
+    def accept(self) -> None:
+        if not self.draining:
+            self.count.mine.accepting[0] = 1
+            self.accepting.open()
 
-    def _accept(self, name: str, sock: socket.socket, most: int = ACCEPTS_PER_TURN) -> None:
-        listener = self.snapshot.listeners[name]
-        for _ in range(most):
-            try:
-                connection, address = sock.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno in _OUT_OF_DESCRIPTORS:
-                    self._pause(error)
-                else:
-                    log.warning("accept on %s: %s", name, error)
-                return
-            if self._starved:
-                self._starved = False
-                log.info("accepting again")
-            self._begin(listener, connection, address[0])
-
-    def _begin(self, listener: ListenerRuntime, connection: socket.socket, client: str) -> None:
+    def _begin(self, name: str, connection: socket.socket, client: str) -> None:
         try:
+            listener = self.snapshot.listeners[name]
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.count.listener_connections(listener.slot) >= listener.connections_limit:
@@ -193,22 +139,6 @@ class Worker:
             return
         self.sessions[session] = listener.slot
         self.count.listener_connection(listener.slot, 1)
-
-    def _pause(self, error: OSError) -> None:
-        if self._paused:
-            return
-        self._paused = True
-        if not self._starved:
-            self._starved = True
-            log.error("cannot accept: %s; trying again every %g s", error.strerror, PAUSE)
-        for fd in self._accepting:
-            self.loop.remove_reader(fd)
-        self.loop.call_later(PAUSE, self._resume)
-
-    def _resume(self) -> None:
-        self._paused = False
-        for fd, (name, sock) in self._accepting.items():
-            self.loop.add_reader(fd, self._accept, name, sock)
 
     # ---- deadlines
 
@@ -229,121 +159,20 @@ class Worker:
         if not self._sweeps % LINKS_SWEEP:
             self.links.expire(now, self.snapshot.link_idle)
             if not self._sweeps % REVIEW_SWEEP:
-                self._review(list(self.sessions))  # certificates expire and lists become stale without a reload
+                self.review_sessions()  # certificates expire and lists become stale without a reload
             for session in [session for session in self.sessions if now - session.born > TWO_NIGHTS]:
                 session.drain()
 
-    # ---- messages from the supervisor
+    # ---- another snapshot
 
-    def _message(self) -> None:
-        """What comes with a message needs descriptors; there are some, whatever clients do."""
-        self._spend_reserve()
-        try:
-            received = self.channel.receive()
-            if received is not None:
-                self._handle(*received)
-        except DescriptorsLostError as error:
-            log.error("%s", error)
-            self._lost(error)
-        except ChannelClosedError:
-            log.error("the supervisor is gone; draining")
-            self.loop.remove_reader(self.channel.fileno())
-            self.drain()
-        finally:
-            self._keep_reserve()
-
-    def _keep_reserve(self) -> None:
-        try:
-            while len(self._reserve) < RESERVE:
-                self._reserve.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-        except OSError:
-            pass  # the next message tries again
-
-    def _spend_reserve(self) -> None:
-        for fd in self._reserve:
-            os.close(fd)
-        self._reserve.clear()
-
-    def _handle(self, message: Message, fds: list[int]) -> None:
-        kind = message["kind"]
-        if kind == "accept":
-            self._open = True
-            self.count.mine.accepting[0] = int(not self.draining)
-            self._listen()
-        elif kind == "sockets":
-            self._take_sockets(message, fds)
-        elif kind == "prepare":
-            self._prepare(int(message["generation"]), fds[0])
-        elif kind == "commit":
-            self._commit(int(message["generation"]))
-        elif kind == "discard":
-            self._discard()
-        elif kind == "adopt":
-            self._adopted.add(int(message["index"]))
-            self._listen()
-        elif kind == "release":
-            self._adopted.discard(int(message["index"]))
-            self._listen()
-
-    def _take_sockets(self, message: Message, fds: list[int]) -> None:
-        handles = iter(fds)
-        for name, address, count in message["sockets"]:
-            self._arrived[name, address] = [socket.socket(fileno=next(handles)) for _ in range(count)]
-
-    def _prepare(self, generation: int, packed: int) -> None:
-        """Build the next snapshot beside the one in force; nothing of it shows yet."""
-        opened, self._arrived = self._arrived, {}
-        incomplete, self._incomplete = self._incomplete, False
-        self._discard()
-        try:
-            if incomplete:
-                raise SnapshotError("too many open files to take new sockets")
-            prepared = build(unpack(packed), self.stock, self.board, self.index, self.snapshot)
-        except Exception as error:  # whatever it is, the answer is no and the old one stays in force
-            listening.close(opened)
-            if not isinstance(error, SnapshotError):
-                log.exception("preparing generation %d", generation)
-            self._refuse(generation, str(error))
-            return
-        finally:
-            os.close(packed)
-        self._pending = (generation, prepared, opened)
-        self.channel.send("ready", generation=generation)
-
-    def _lost(self, error: DescriptorsLostError) -> None:
-        """Sockets or a configuration did not get here: nothing of it can be taken up."""
-        message = error.message
-        if message["kind"] == "prepare":
-            self._discard()
-            self._refuse(int(message["generation"]), str(error))
-        elif message["kind"] == "sockets":
-            self._incomplete = True
-
-    def _refuse(self, generation: int, problem: str) -> None:
-        self.channel.send("not_ready", generation=generation, problem=problem[:PROBLEM_LIMIT])
-
-    def _discard(self) -> None:
-        listening.close(self._arrived)
-        self._arrived = {}
-        if self._pending is not None:
-            listening.close(self._pending[2])
-            self._pending = None
-
-    def _commit(self, generation: int) -> None:
-        if self._pending is None or self._pending[0] != generation:
-            return
-        _, prepared, opened = self._pending
-        self._pending = None
+    def take_over(self, prepared: Prepared, opened: Sockets) -> None:
+        """Swap it in, with the sockets of addresses that are new."""
         self._change_log(prepared.snapshot)
         prepared.install()
-        self.snapshot = prepared.snapshot
-        self.sockets.update(opened)
-        self._close({key: sockets for key, sockets in self.sockets.items() if not self._bound(key)})
-        self._listen()
-        self.links.expire(monotonic(), self.snapshot.link_idle)
-        self.count.mine.generation[0] = generation
-        self.channel.send("committed", generation=generation)
-        self._review(list(self.sessions))
+        self.snapshot = snapshot = prepared.snapshot
+        self.accepting.renew(opened, self._bound, snapshot.listeners.__contains__)
+        self.links.expire(monotonic(), snapshot.link_idle)
+        self.count.mine.generation[0] = snapshot.generation
 
     def _change_log(self, snapshot: Snapshot) -> None:
         """Another target, or another file under the same name: logrotate has been here."""
@@ -354,25 +183,16 @@ class Worker:
         elif problem := self.count.access.reopen():
             log.error("access log: %s", problem)
 
-    def _close(self, sockets: Sockets) -> None:
-        """Whoever waits in the queue of an address has been promised a connection: take them before it goes."""
-        for key, several in sockets.items():
-            for sock in several:
-                if self._open and key[0] in self.snapshot.listeners:
-                    self._accept(key[0], sock, BACKLOG)
-                if sock.fileno() in self._accepting:
-                    self.loop.remove_reader(sock.fileno())
-                    del self._accepting[sock.fileno()]
-                sock.close()
-            del self.sockets[key]
-
     def _bound(self, key: tuple[str, str]) -> bool:
         name, address = key
         listener = self.snapshot.bundle.config.listeners.get(name)
         return listener is not None and address in {str(bind) for bind in listener.bind}
 
-    def _review(self, sessions: list[Session]) -> None:
+    def review_sessions(self) -> None:
         """Look at live sessions in the light of the new snapshot, a few in each turn of the loop."""
+        self._review(list(self.sessions))
+
+    def _review(self, sessions: list[Session]) -> None:
         for session in sessions[:REVIEWS_PER_TURN]:
             try:
                 if session.listener.name in self.snapshot.listeners:
@@ -395,7 +215,7 @@ class Worker:
             return
         self.draining = True
         self.count.mine.accepting[0] = 0
-        self._close(self.sockets.copy())
+        self.accepting.close()
         for session in list(self.sessions):
             session.drain()
         self.loop.call_later(DRAIN, self._leave)
@@ -442,7 +262,7 @@ def run(
         uvloop.run(serve())
     except SnapshotError as error:
         log.error("worker %d: %s", index, error)
-        channel.send("not_ready", generation=bundle.generation, problem=str(error))
+        refuse(channel, bundle.generation, str(error))
         return 1
     except ChannelClosedError:
         return 1

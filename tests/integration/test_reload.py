@@ -311,7 +311,7 @@ def test_a_new_holder_of_a_slot_does_not_inherit_its_counts(gateway: Operated, n
                 assert gateway.metric(series) == 0
                 eventually(lambda new=new: gateway.node(new.address)["state"] == "up")  # type: ignore[misc]
                 assert client.get().body == b"new"
-                assert gateway.metric(series) == 1
+                eventually(lambda series=series: gateway.metric(series) == 1)  # type: ignore[misc]
     gateway.config["pools"]["settlement"]["nodes"] = nodes
 
 

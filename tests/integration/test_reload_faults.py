@@ -27,7 +27,7 @@ def node() -> Iterator[RecordingNode]:
 def gateway(tmp_path: Path, node: RecordingNode) -> Operated:
     """Not started. One deadline serves the tests in which somebody hangs."""
     gateway = Operated(tmp_path, nodes=[node.address], workers=2)
-    gateway.constants = {"reloading.READY_WITHIN": 1.0, "reloading.COMMIT_WITHIN": 1.0, "worker.SWEEP": 0.25}
+    gateway.constants = {"consent.READY_WITHIN": 1.0, "consent.COMMIT_WITHIN": 1.0}
     return gateway
 
 
@@ -39,7 +39,7 @@ def without_pharmacy(gateway: Operated) -> None:
 def all_refuse_the_pharmacy(gateway: Operated) -> bool:
     """Every worker has the configuration without it; the hospital is served everywhere."""
     with ExitStack() as stack:
-        seen = set()
+        seen: set[int] = set()
         while len(seen) < len(gateway.worker_pids()):
             client = stack.enter_context(gateway.connect(gateway.world.pharmacy))
             seen.add(gateway.worker_of(client))
@@ -72,7 +72,7 @@ def test_a_reload_that_nobody_answers_is_refused(gateway: Operated) -> None:
         without_pharmacy(gateway)
         assert gateway.reload(expect=False)["problems"] == ["no worker answered in time"]
         gateway.settled()
-        assert not stopped & gateway.all_worker_pids()
+        eventually(lambda: not stopped & gateway.all_worker_pids())
         with gateway.connect(gateway.world.pharmacy) as client:
             assert client.get().status == 200
         gateway.reload()
@@ -83,10 +83,10 @@ def test_a_reload_that_nobody_answers_is_refused(gateway: Operated) -> None:
 def test_a_worker_that_dies_in_the_middle_comes_back_up_to_date(gateway: Operated, moment: str) -> None:
     gateway.patch = f"""
 def dies(self, *arguments):
-    if self.index == 0:
+    if self._worker.index == 0:
         os._exit(9)
     return before(self, *arguments)
-before, worker.Worker.{moment} = worker.Worker.{moment}, dies
+before, orders.Orders.{moment} = orders.Orders.{moment}, dies
 """
     with gateway:
         victim, other = gateway.settled().worker_pids().values()
@@ -104,7 +104,7 @@ def refuses(bundle, stock, board, index, previous=None):
     if previous is not None and index == 1 and len(bundle.config.institutions) == 1:
         raise worker.SnapshotError("not here")
     return build(bundle, stock, board, index, previous)
-build, worker.build = worker.build, refuses
+build, orders.build = orders.build, refuses
 """
     with gateway:
         pids = gateway.settled().worker_pids()
@@ -123,7 +123,7 @@ build, worker.build = worker.build, refuses
 
 
 def test_a_worker_that_is_just_being_started_ends_on_the_new_configuration(gateway: Operated) -> None:
-    gateway.constants |= {"reloading.READY_WITHIN": 20.0}
+    gateway.constants |= {"consent.READY_WITHIN": 20.0}
     gateway.patch = f"""
 def slow(bundle, stock, board, index, previous=None):
     if previous is None and os.path.exists({str(gateway.folder / "slow")!r}):
@@ -173,7 +173,7 @@ def test_a_control_that_dies_during_a_reload_comes_back_with_its_result(gateway:
 
 
 def test_sigterm_in_the_middle_of_a_reload_is_obeyed(gateway: Operated) -> None:
-    gateway.constants |= {"reloading.READY_WITHIN": 60.0}
+    gateway.constants |= {"consent.READY_WITHIN": 60.0}
     with gateway:
         stopped = gateway.settled().worker_pids()[0]
         family = set(gateway.processes().values())

@@ -105,7 +105,7 @@ def test_a_second_sigterm_ends_at_once(gateway: Operated, node: RecordingNode) -
 def test_ctrl_c_is_sigterm_for_all_of_them(tmp_path: Path, node: RecordingNode) -> None:
     """A terminal sends it to the whole group; only the supervisor acts on it."""
     gateway = Operated(tmp_path, nodes=[node.address], workers=2)
-    gateway.launch(start_new_session=True)
+    gateway.launch(own_session=True)
     try:
         eventually(gateway._is_ready)
         gateway.settled()
@@ -132,7 +132,7 @@ def test_a_signal_during_the_start_ends_it_in_order(tmp_path: Path, number: int)
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         checks = {"checks": [{"http": {"path": "/"}, "interval": "9s", "timeout": "8s"}]}
         gateway = Operated(tmp_path, nodes=[address], workers=2, pool=checks)
-        gateway.launch(start_new_session=True)
+        gateway.launch(own_session=True)
         try:
             eventually(lambda: "sg control" in gateway.processes())
             family = everybody(gateway)

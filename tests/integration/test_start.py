@@ -26,7 +26,7 @@ def node() -> Iterator[RecordingNode]:
 
 def ends(gateway: Operated, within: float = 15) -> tuple[int, list[str]]:
     """Exit status, and what was said without its time and place."""
-    process = gateway.launch(start_new_session=True)
+    process = gateway.launch(own_session=True)
     try:
         code = process.wait(within)
     except subprocess.TimeoutExpired:

@@ -43,7 +43,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, node: RecordingNode) -> It
     nodes = [{"address": node.address, "snmp": "127.0.0.1:9"}]
     snmp = {"snmp": {"version": "2c", "community": SECRET, "metrics": {"cpu": {"comfort": "50%", "limit": "90%"}}}}
     gateway = Operated(tmp_path_factory.mktemp("who"), nodes=nodes, workers=2, pool={"checks": [snmp]})
-    gateway.constants = {"worker.RESERVE": 32, "supervisor.END_WITHIN": 3.0}
     gateway.patch = DUMPABLE
     with gateway:
         gateway.reload()

@@ -39,7 +39,7 @@ class Operated(Gateway):
 
     constants: dict[str, Any]
     patch = ""
-    """Lines of Python that run before it starts; the modules of `constants` are there, and os, signal, time."""
+    """Lines of Python that run before it starts; the modules named in `launch` are there, and os, signal, time."""
 
     def start(self) -> Self:
         process = self.launch()
@@ -47,11 +47,11 @@ class Operated(Gateway):
         assert process.poll() is None, self.log()
         return self
 
-    def launch(self, **options: Any) -> subprocess.Popen[bytes]:
-        """Begin to start; options for Popen."""
+    def launch(self, *, own_session: bool = False) -> subprocess.Popen[bytes]:
+        """Begin to start; in a session and process group of its own if that is wanted."""
         self.write()
         constants: dict[str, Any] = getattr(self, "constants", {})
-        modules = sorted({name.split(".")[0] for name in constants} | {"cli"})
+        modules = ("accepting", "bundling", "consent", "crew", "orders", "reading", "reloading", "supervisor", "worker")
         patches = "\n".join(f"{name} = {value!r}" for name, value in constants.items())
         runner = self.folder / "runner.py"
         runner.write_text(_RUNNER.format(modules=", ".join(modules), patches=patches, patch=self.patch))
@@ -60,8 +60,13 @@ class Operated(Gateway):
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
         with self.log_path.open("wb") as log:
-            streams: dict[str, Any] = {"stdout": log, "stderr": subprocess.STDOUT, "env": environment}
-            self.process = subprocess.Popen([sys.executable, str(runner), "run", str(self.path)], **(streams | options))
+            self.process = subprocess.Popen(
+                [sys.executable, str(runner), "run", str(self.path)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=own_session,
+            )
         return self.process
 
     def settled(self) -> Self:
@@ -180,6 +185,12 @@ def descriptors(pid: int) -> Counter[str]:
         except OSError:
             continue
     return found
+
+
+def own_descriptors() -> set[int]:
+    """What this process has open, but for the one that looks."""
+    found = {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+    return {fd for fd in found if Path(f"/proc/self/fd/{fd}").exists()}
 
 
 def private_memory(pid: int) -> int:

@@ -1,0 +1,53 @@
+"""The nodes of a configuration as the health checks know them: targets with an id, an address and checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from healthcheck.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.config import GatewayConfig
+    from gateway.node_table import Key
+
+
+def target_id(key: Key) -> str:
+    return f"{key[0]} {key[1]}"
+
+
+def key_of(target: str) -> Key:
+    pool, _, address = target.partition(" ")
+    return pool, address
+
+
+def targets_of(config: GatewayConfig, endpoints: Mapping[str, tuple[str, int]]) -> dict[str, Target]:
+    """By id; nodes of pools without checks are none."""
+    targets: dict[str, Target] = {}
+    for pool, pool_config in config.pools.items():
+        for node in pool_config.nodes if pool_config.checks else ():
+            name = target_id((pool, str(node.address)))
+            host, port = endpoints[str(node.address)]
+            agent = (node.snmp.host, node.snmp.port) if node.snmp is not None else None
+            targets[name] = Target(name, host, port, pool_config.checks, agent)
+    return targets
+
+
+def checks_of(config: GatewayConfig) -> dict[Key, list[str]]:
+    """Names of each node's checks as metrics show them: http, http2, snmp (see healthcheck.target.Observer)."""
+    return {
+        (pool, str(node.address)): _labels(pool_config.checks)
+        for pool, pool_config in config.pools.items()
+        for node in pool_config.nodes
+    }
+
+
+def _labels(checks: tuple[object, ...]) -> list[str]:
+    counts: dict[str, int] = {}
+    labels = []
+    for check in checks:
+        kind = next(kind for kind in ("http", "tcp", "snmp") if getattr(check, kind, None) is not None)
+        counts[kind] = counts.get(kind, 0) + 1
+        labels.append(kind if counts[kind] == 1 else f"{kind}{counts[kind]}")
+    return labels
