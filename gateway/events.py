@@ -123,8 +123,10 @@ class Events:
     def wait_for(self, what: HasFileno, deadline: float) -> None:
         """Until it is readable, time is up, or the gateway is to stop."""
         self._selector.register(what, selectors.EVENT_READ)
+        poll = select.poll()
+        poll.register(what, select.POLLIN)
         try:
-            while not self.stopping and not select.select([what], [], [], 0)[0]:
+            while not self.stopping and not poll.poll(0):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return

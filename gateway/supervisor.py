@@ -69,12 +69,12 @@ class Supervisor:
         no_memory_dumps()
         try:
             self._start()
-        except (ReadingError, CapacityExceededError, ListenError, StartError) as error:
+        except (ReadingError, CapacityExceededError, ListenError, StartError, OSError) as error:
             interrupted = self.events.stopping
             self._end()
             if interrupted:
                 return 0
-            raise StartError(*map(str, error.args)) from None
+            raise StartError(*([str(error)] if isinstance(error, OSError) else map(str, error.args))) from None
         while not (self.events.stopping and self.crew.empty):
             try:
                 self._turn()
@@ -159,7 +159,7 @@ class Supervisor:
             elif kind == "refresh":
                 log.info("files changed: taking them up")
                 self._report(self.reloading.refresh())
-        elif kind == "ready" and not child.ready:
+        elif kind == "ready" and not child.ready and not child.leaving:
             log.info("%s is back (pid %d)", child.name, child.pid)
             self.crew.is_ready(child)
 

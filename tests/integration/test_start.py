@@ -111,6 +111,17 @@ def test_an_admin_address_others_could_reach_is_refused(tmp_path: Path) -> None:
     assert any("admin.bind" in line and "loopback" in line for line in said), said
 
 
+def test_a_process_that_cannot_be_started_is_said_in_one_line(tmp_path: Path) -> None:
+    gateway = Operated(tmp_path)
+    gateway.patch = """
+def fails(*_):
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+crew.start_control = fails
+"""
+    code, said = ends(gateway)
+    assert (code, said[0]) == (1, "[Errno 11] Resource temporarily unavailable")
+
+
 def test_a_list_that_cannot_be_read_does_not_stop_the_start(tmp_path: Path, node: RecordingNode) -> None:
     """There is nothing to go on with instead: it starts, says so, and lets nobody in whom it cannot judge."""
     gateway = Operated(tmp_path, nodes=[node.address])
@@ -164,10 +175,9 @@ def test_two_thousand_institutions_start_and_reload_quickly(tmp_path: Path, node
         started = time.monotonic() - begun
         with gateway.connect() as client:
             assert client.get().status == 200
-        quickest = min(_reload_time(gateway) for _ in range(3))
         everybody["H410300099"] = {"name": "新医院"}
         (folder / "hospitals.yaml").write_text(yaml.safe_dump(everybody, allow_unicode=True))
-        gateway.reload()
+        quickest = min(_reload_time(gateway) for _ in range(2))
         with gateway.connect(gateway.world.issue("new", uid="H410300099")) as client:
             assert client.get().status == 200
     assert HOSPITAL in gateway.config["institutions"]
