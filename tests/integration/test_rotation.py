@@ -173,7 +173,7 @@ build, worker.build = worker.build, refuses
         gateway.write()
         with gateway.connect() as client:
             assert gateway.reload(expect=False)["problems"] == ["not here"]
-            assert gateway.worker_pids() == pids
+            eventually(lambda: gateway.all_worker_pids() == set(pids.values()))
             old = gateway.context(gateway.world.hospital, version=ssl.TLSVersion.TLSv1_2)
             for _ in range(6):
                 with gateway.connect(context=old) as other:
