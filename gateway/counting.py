@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """What a worker writes down: its row of the scoreboard and its access log.
 
 Plain cell arithmetic on the hot path; no metrics library, no lock, no allocation that can be avoided.

@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """One request and its response: route → limits → lease of a node → request sent → response relayed → lease released.
 
 Bodies flow both ways at once, each side paused while the other cannot take more. What an exchange never does: send
@@ -410,7 +411,7 @@ class Exchange:
         self.reason = error.reason
         if self.bytes_out:
             # Half an answer cannot be taken back: the client must see that it is incomplete.
-            self._end(self.status, error.reason, cut=True)
+            self._end(self.status, error.reason, True)
             return
         self.status = error.status
         self.keep_alive = self.keep_alive and not self.body.left and not isinstance(error, BadRequest)
@@ -426,7 +427,7 @@ class Exchange:
         if link is not None:
             link.let_go()
 
-    def _end(self, status: int, reason: str, *, cut: bool = False) -> None:
+    def _end(self, status: int, reason: str, cut: bool = False) -> None:  # noqa: FBT001, FBT002
         session = self.session
         if session.exchange is not self:
             return

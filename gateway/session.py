@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """One client connection from accept to close: handshake, credential, admission, then one exchange after the other.
 
 A connection that is not admitted gets one answer that says why (`refusal: explain`) or none at all (`close`);
@@ -20,6 +21,7 @@ from gateway.admission import Admission, Refusal
 from gateway.errors import BadRequest, GatewayError, RequestTimeout
 from gateway.exchange import Exchange
 from gateway.http1 import HeadLimits, RequestHead, parse_request
+from gateway.snapshot import NOBODY
 from gateway.stream import StreamError
 from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
 
@@ -71,9 +73,6 @@ class Session:
         "worker",
     )
 
-    institution: InstitutionRuntime
-    """Set by admission; a session without it never leaves HANDSHAKE or REFUSED."""
-
     def __init__(self, worker: Worker, listener: ListenerRuntime, sock: socket.socket, client: str) -> None:
         self.worker = worker
         self.listener = listener
@@ -84,6 +83,8 @@ class Session:
         self.buffer = b""
         self.exchange: Exchange | None = None
         self.identity = b""
+        self.institution: InstitutionRuntime = NOBODY
+        """Set by admission; a session without it never leaves HANDSHAKE or REFUSED."""
         self.credential: Credential | None = None
         self.chain: tuple[bytes, ...] = ()
         self.refusal: Refusal | None = None
@@ -98,8 +99,7 @@ class Session:
         self.stream.start_reading()
 
     def __repr__(self) -> str:
-        who = self.institution.id if hasattr(self, "institution") else "-"
-        return f"<Session {self.client} {who} {self.phase.name} {self.exchange!r}>"
+        return f"<Session {self.client} {self.institution.id or '-'} {self.phase.name} {self.exchange!r}>"
 
     # ---- handshake and admission
 
@@ -460,7 +460,7 @@ class Session:
             if self.exchange is not None:
                 self.exchange.client_lost()
         finally:
-            if hasattr(self, "institution"):
+            if self.institution is not NOBODY:
                 self.worker.count.institution_connection(self.institution.slot, -1)
             self.worker.session_closed(self)
 

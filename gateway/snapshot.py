@@ -55,6 +55,10 @@ class InstitutionRuntime:
     connections_limit: int | None = None
 
 
+NOBODY = InstitutionRuntime("", -1, enabled=False, routes=frozenset())
+"""Whose a connection is before its admission."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListenerRuntime:
     name: str

@@ -1,0 +1,2 @@
+cdef class Counting:
+    cdef public object board, mine, access

@@ -1,0 +1,20 @@
+from gateway.stream cimport Stream
+
+
+cdef class Link:
+    cdef public Links links
+    cdef public object key
+    cdef public Stream stream
+    cdef public bytes buffer
+    cdef public Py_ssize_t exchanges
+    cdef public double idle_since
+
+    cpdef alive(self)
+
+
+cdef class Links:
+    cdef public object _loop
+    cdef public dict _idle
+
+    cpdef take(self, key)
+    cpdef give_back(self, Link link)

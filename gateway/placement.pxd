@@ -1,0 +1,9 @@
+cdef class Placement:
+    cdef public object pool, node, _worker, _send, _give_up, _lease
+    cdef public object link
+    cdef public Py_ssize_t attempts
+    cdef public double deadline
+    cdef public set _tried
+
+    cpdef release(self)
+    cpdef _search(self, failure)
