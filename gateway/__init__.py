@@ -1,5 +1,3 @@
 """The composer: listeners, sessions, relay, workers, supervisor and the command line."""
 
-from gateway import twins
-
-twins.choose()
+import settings  # noqa: F401 - chooses between compiled modules and pure Python before any is imported

@@ -1,2 +1,18 @@
+cimport cython
+
+from gateway.exchange cimport Exchange
+from gateway.placement cimport Placement
+from gateway.session cimport Session
+
+
 cdef class Counting:
     cdef public object board, mine, access
+    cdef long long[::1] _active, _codes, _buckets, _seconds, _classes, _bytes, _last_seen
+    cdef double[::1] _bounds
+    cdef list _all_active
+
+    cpdef institution_active(self, Py_ssize_t slot)
+    cpdef begin(self, Py_ssize_t institution_slot)
+    @cython.locals(duration=double, slot=Py_ssize_t, code=Py_ssize_t, pool_slot=Py_ssize_t, bucket=Py_ssize_t,
+                   octets_in=Py_ssize_t, octets_out=Py_ssize_t, placement=Placement, session=Session)
+    cpdef end(self, Exchange exchange, Py_ssize_t status, reason, double now)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from OpenSSL import SSL
 
 from certs import binding
-from gateway.twins import COMPILED
+from settings.twins import COMPILED
 
 NOTHING: Final = -1
 """Nothing to read, or no room to write: wait for the loop."""

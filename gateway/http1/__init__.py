@@ -14,7 +14,7 @@ from gateway.http1.chunks import LAST_CHUNK, ChunkReader, chunk_head, encode_chu
 from gateway.http1.framing import CHUNKED, UNTIL_CLOSE, HeadLimits
 from gateway.http1.request import RequestHead, parse_request
 from gateway.http1.response import ResponseHead, parse_response
-from gateway.twins import COMPILED
+from settings.twins import COMPILED
 
 __all__ = [
     "CHUNKED",

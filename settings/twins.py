@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Final
 
 COMPILED_SOURCES: Final = (
+    "balancer.pool",
     "gateway.bodies",
     "gateway.counting",
     "gateway.exchange",
@@ -30,7 +31,7 @@ COMPILED_SOURCES: Final = (
     "gateway.stream",
     "gateway.tls_stream",
 )
-HAND_WRITTEN: Final = ("gateway._wire", "gateway.http1._scan")
+HAND_WRITTEN: Final = ("balancer._pick", "gateway._wire", "gateway.http1._scan", "monitoring._line")
 
 _ROOT: Final = Path(__file__).parent.parent
 
