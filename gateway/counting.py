@@ -18,6 +18,10 @@ from gateway.board_layout import (
     REFUSAL_REASONS,
     RETRY_REASONS,
 )
+from gateway.errors import LimitExceeded
+from gateway.seldom import Seldom
+from gateway.turns import take
+from settings.units import write_rate
 
 if TYPE_CHECKING:
     from gateway.admission import Refusal
@@ -42,14 +46,19 @@ class Counting:
         self.board = board
         self.mine = board.mine
         self.access = access
+        self._seldom: Seldom[tuple[str, str]] = Seldom(1)
 
     # connections
 
     def listener_connection(self, slot: int, change: int) -> None:
         self.mine.listener_connections[slot] += change
 
-    def listener_connections(self, slot: int) -> int:
-        return self.board.total("listener_connections", slot)
+    def listener_stranger(self, slot: int, change: int) -> None:
+        self.mine.listener_strangers[slot] += change
+
+    def admitted(self, slot: int) -> int:
+        """Connections of a listener whose clients have been admitted, over all workers."""
+        return self.board.total("listener_connections", slot) - self.board.total("listener_strangers", slot)
 
     def institution_connection(self, slot: int, change: int) -> None:
         self.mine.institution_connections[slot] += change
@@ -76,12 +85,17 @@ class Counting:
         """A request of an admitted institution that it may not make; its log line is written at its end."""
         self.mine.listener_refusals[listener_slot * _REASONS + REFUSAL_INDEX[reason]] += 1
 
-    def over_limit(self, listener: ListenerRuntime, client: str) -> None:
-        """A connection beyond the listener's limit, closed before its handshake."""
+    def over_limit(self, listener: ListenerRuntime, client: str, which: str, now: float) -> None:
+        """A connection beyond a limit of its listener, closed before it was admitted. One line a second for each."""
         self.mine.listener_refusals[listener.slot * _REASONS + REFUSAL_INDEX["limit_exceeded"]] += 1
-        self.access.refused(
-            listener=listener.name, client=client, reason="limit_exceeded", detail="connections of the listener"
-        )
+        if self._seldom.tell((listener.name, which), now):
+            self.access.refused(listener=listener.name, client=client, reason="limit_exceeded", detail=which)
+
+    def tell_the_rest(self, now: float) -> None:
+        """How many lines `over_limit` has kept back; to be called now and then."""
+        for (listener, which), lines in self._seldom.kept_back(now):
+            more = f"{which}: {lines} more"
+            self.access.refused(listener=listener, client="", reason="limit_exceeded", detail=more)
 
     # exchanges
 
@@ -90,6 +104,14 @@ class Counting:
 
     def begin(self, institution_slot: int) -> None:
         self.mine.institution_active[institution_slot] += 1
+
+    def take_turn(self, institution_slot: int, rate: float) -> None:
+        """Raises LimitExceeded if the institution's next request may not begin yet."""
+        latest = max([row.institution_next_turn[institution_slot] for row in self.board.rows])
+        turn, early = take(latest, time.monotonic_ns(), rate)
+        if early:
+            raise LimitExceeded(f"{write_rate(rate)} requests", retry_after=-(-early // 1_000_000_000))
+        self.mine.institution_next_turn[institution_slot] = turn
 
     def retry(self, pool_slot: int, reason: int = 0) -> None:
         self.mine.pool_retries[pool_slot * _RETRIES + reason] += 1

@@ -17,6 +17,7 @@ from OpenSSL import SSL
 
 from gateway import answers
 from gateway.admission import Admission, Refusal
+from gateway.door import OF_THE_LISTENER
 from gateway.errors import BadRequest, GatewayError, RequestTimeout
 from gateway.exchange import Exchange
 from gateway.http1 import HeadLimits, RequestHead, parse_request
@@ -25,6 +26,7 @@ from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
 
 if TYPE_CHECKING:
     from certs.credential import Credential
+    from gateway.pacing import Transfer
     from gateway.snapshot import InstitutionRuntime, ListenerRuntime
     from gateway.worker import Worker
 
@@ -68,6 +70,7 @@ class Session:
         "resumed",
         "stream",
         "tls_version",
+        "transfer",
         "worker",
     )
 
@@ -92,6 +95,8 @@ class Session:
         self.requests = 0
         self.resumed = False
         self.tls_version = ""
+        self.transfer: Transfer | None = None
+        """What `pacing` remembers of it."""
         self.stream = TLSStream(worker.loop, sock, listener.terminator.accept(sock))
         self.stream.on_readable = self._handshake
         self.stream.on_closed = self._closed
@@ -169,6 +174,8 @@ class Session:
             limit = institution.connections_limit
             if limit is not None and worker.count.institution_connections(institution.slot) >= limit:
                 decision = Refusal("limit_exceeded", f"{limit} connections at a time")
+            elif worker.door.full(listener):
+                decision = Refusal("limit_exceeded", OF_THE_LISTENER)
         if isinstance(decision, Refusal):
             self._refuse(decision, evidence.credential)
             return
@@ -178,6 +185,7 @@ class Session:
         self.institution = institution
         self.credential = credential
         self.chain = chain
+        self.worker.door.admitted(self)
         self.worker.count.institution_connection(institution.slot, 1)
         self.identity = (
             b"X-Institution-Id: %s\r\nClient-Cert: :%s:\r\n"  # RFC 9440: a byte sequence of the DER form
@@ -394,6 +402,14 @@ class Session:
             self._reject(RequestTimeout("the request head did not arrive in time"))
         else:
             self.close()
+
+    def too_slow(self, error: RequestTimeout) -> None:
+        """Below the listener's minimum rate: an upload is answered, an answer that has begun is cut."""
+        self.worker.count.turned_away(self.listener.slot, error.reason)
+        if self.exchange is not None and (self.exchange.bytes_out or not self.stream.queued):
+            self.exchange.fail(error)
+        else:
+            self.cut()
 
     def drain(self) -> None:
         """The worker leaves: finish what is under way; an idle client has a moment to send what is on its way."""
