@@ -109,6 +109,10 @@ class Session:
     # ---- handshake and admission
 
     def _handshake(self) -> None:
+        self.worker.handshakes.step(self)
+
+    def shake(self) -> None:
+        """Go on with the handshake; when is decided by `Handshakes`."""
         try:
             if not self.stream.handshake():
                 self.stream.look_again()

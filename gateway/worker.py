@@ -23,6 +23,7 @@ from gateway.accepting import Accepting
 from gateway.channel import Channel, ChannelClosedError
 from gateway.counting import Counting
 from gateway.door import Door
+from gateway.handshakes import Handshakes
 from gateway.hardening import let_signals_through, name_process, no_memory_dumps
 from gateway.links import Links
 from gateway.orders import Orders, refuse
@@ -78,6 +79,7 @@ class Worker:
         self.links = Links(self.loop)
         self.count = Counting(board, AccessLog(open_sink(bundle.config.log.access), self.loop.call_later))
         self.door = Door(board, self.count)
+        self.handshakes = Handshakes(self.loop)
         self._pacing = Pacing()
         self.accepting = Accepting(self.loop, index, sockets, self._begin)
         self.stopped = self.loop.create_future()
