@@ -38,6 +38,8 @@ REFUSED_HEAD: Final = HeadLimits(head=8192, fields=64, target=4096)
 """What a refused connection may say before it gets its one answer."""
 BURST: Final = 8
 """Full TLS records taken in one turn of the loop, so that an upload neither starves others nor pays a turn each."""
+VAIN: Final = 1000
+"""Reads in a row that bring nothing of a request: key updates without end, or records cut into single octets."""
 LAST_WORD: Final = 1.5
 """Seconds an exchange in progress may still take once its institution has lost its admission."""
 
@@ -71,6 +73,8 @@ class Session:
         "stream",
         "tls_version",
         "transfer",
+        "vain",
+        "vain_mark",
         "worker",
     )
 
@@ -97,6 +101,8 @@ class Session:
         self.tls_version = ""
         self.transfer: Transfer | None = None
         """What `pacing` remembers of it."""
+        self.vain = 0
+        self.vain_mark = (-1, 0, 0)
         self.stream = TLSStream(worker.loop, sock, listener.terminator.accept(sock))
         self.stream.on_readable = self._handshake
         self.stream.on_closed = self._closed
@@ -115,6 +121,7 @@ class Session:
         """Go on with the handshake; when is decided by `Handshakes`."""
         try:
             if not self.stream.handshake():
+                self._in_vain()
                 self.stream.look_again()
                 return
             self._admit()
@@ -227,6 +234,7 @@ class Session:
             self.abort()
             return
         if data is None:
+            self._in_vain()
             return
         head: RequestHead | None = None
         if data:
@@ -248,6 +256,7 @@ class Session:
             for _ in range(BURST):
                 data = stream.recv()
                 if data is None:
+                    self._in_vain()
                     return
                 if not data:
                     self._ended()
@@ -260,6 +269,18 @@ class Session:
                 stream.look_again()
         except StreamError:
             self._lost()
+
+    def _in_vain(self) -> None:
+        """The socket had something and there was nothing in it for us."""
+        self.vain += 1
+        exchange = self.exchange
+        if self.vain % VAIN or (exchange is not None and exchange.tunnel):
+            return
+        mark = (self.requests, exchange.body.octets if exchange is not None else 0, len(self.buffer))
+        if mark == self.vain_mark:
+            self.worker.count.over_limit(self.listener, self.client, "records without data", monotonic())
+            self._lost()
+        self.vain_mark = mark
 
     def _feed(self, data: bytes) -> None:
         exchange = self.exchange
