@@ -20,6 +20,7 @@ SEALED: Final = 0x0301
 _NEEDED: Final = (
     "ERR_clear_error",
     "SSL_SESSION_set_protocol_version",
+    "SSL_clear_mode",
     "SSL_get_session",
     "SSL_session_reused",
     "X509_PURPOSE_SSL_CLIENT",
@@ -47,6 +48,14 @@ def require_client_purpose(store: crypto.X509Store) -> None:
 def session_reused(connection: SSL.Connection) -> bool:
     """Whether the handshake resumed a session; then nothing at all was verified in it."""
     return bool(lib.SSL_session_reused(connection._ssl))  # noqa: SLF001
+
+
+def return_after_each_record(connection: SSL.Connection) -> None:
+    """Undo what pyOpenSSL sets: a read that goes on until it finds data.
+
+    A client that sends key updates without end would keep the read, and with it the whole process, for itself.
+    """
+    lib.SSL_clear_mode(connection._ssl, lib.SSL_MODE_AUTO_RETRY)  # noqa: SLF001
 
 
 def forget_errors() -> None:

@@ -6,7 +6,7 @@ from gateway.session cimport Session
 
 
 cdef class Counting:
-    cdef public object board, mine, access
+    cdef public object board, mine, access, _seldom
     cdef long long[::1] _active, _codes, _buckets, _seconds, _classes, _bytes, _last_seen
     cdef double[::1] _bounds
     cdef list _all_active

@@ -7,7 +7,7 @@ Plain cell arithmetic on the hot path; no metrics library, no lock, no allocatio
 from __future__ import annotations
 
 from array import array
-from time import time
+from time import monotonic_ns, time
 from typing import TYPE_CHECKING
 
 from gateway.board_layout import (
@@ -19,6 +19,10 @@ from gateway.board_layout import (
     REFUSAL_REASONS,
     RETRY_REASONS,
 )
+from gateway.errors import LimitExceeded
+from gateway.seldom import Seldom
+from gateway.turns import take
+from settings.units import write_rate
 
 if TYPE_CHECKING:
     from gateway.admission import Refusal
@@ -49,6 +53,7 @@ class Counting:
         "_codes",
         "_last_seen",
         "_seconds",
+        "_seldom",
         "access",
         "board",
         "mine",
@@ -68,14 +73,19 @@ class Counting:
         self._last_seen = mine.institution_last_seen
         self._bounds = memoryview(array("d", BUCKETS))
         self._all_active = [row.institution_active for row in board.rows]
+        self._seldom: Seldom[tuple[str, str]] = Seldom(1)
 
     # connections
 
     def listener_connection(self, slot: int, change: int) -> None:
         self.mine.listener_connections[slot] += change
 
-    def listener_connections(self, slot: int) -> int:
-        return self.board.total("listener_connections", slot)
+    def listener_stranger(self, slot: int, change: int) -> None:
+        self.mine.listener_strangers[slot] += change
+
+    def admitted(self, slot: int) -> int:
+        """Connections of a listener whose clients have been admitted, over all workers."""
+        return self.board.total("listener_connections", slot) - self.board.total("listener_strangers", slot)
 
     def institution_connection(self, slot: int, change: int) -> None:
         self.mine.institution_connections[slot] += change
@@ -102,12 +112,17 @@ class Counting:
         """A request of an admitted institution that it may not make; its log line is written at its end."""
         self.mine.listener_refusals[listener_slot * _REASONS + REFUSAL_INDEX[reason]] += 1
 
-    def over_limit(self, listener: ListenerRuntime, client: str) -> None:
-        """A connection beyond the listener's limit, closed before its handshake."""
+    def over_limit(self, listener: ListenerRuntime, client: str, which: str, now: float) -> None:
+        """A connection beyond a limit of its listener, closed before it was admitted. One line a second for each."""
         self.mine.listener_refusals[listener.slot * _REASONS + REFUSAL_INDEX["limit_exceeded"]] += 1
-        self.access.refused(
-            listener=listener.name, client=client, reason="limit_exceeded", detail="connections of the listener"
-        )
+        if self._seldom.tell((listener.name, which), now):
+            self.access.refused(listener=listener.name, client=client, reason="limit_exceeded", detail=which)
+
+    def tell_the_rest(self, now: float) -> None:
+        """How many lines `over_limit` has kept back; to be called now and then."""
+        for (listener, which), lines in self._seldom.kept_back(now):
+            more = f"{which}: {lines} more"
+            self.access.refused(listener=listener, client="", reason="limit_exceeded", detail=more)
 
     # exchanges
 
@@ -117,6 +132,14 @@ class Counting:
 
     def begin(self, institution_slot: int) -> None:
         self._active[institution_slot] += 1
+
+    def take_turn(self, institution_slot: int, rate: float) -> None:
+        """Raises LimitExceeded if the institution's next request may not begin yet."""
+        latest = max([row.institution_next_turn[institution_slot] for row in self.board.rows])
+        turn, early = take(latest, monotonic_ns(), rate)
+        if early:
+            raise LimitExceeded(f"{write_rate(rate)} requests", retry_after=-(-early // 1_000_000_000))
+        self.mine.institution_next_turn[institution_slot] = turn
 
     def retry(self, pool_slot: int, reason: int = 0) -> None:
         self.mine.pool_retries[pool_slot * _RETRIES + reason] += 1

@@ -20,6 +20,7 @@ cdef class Exchange:
     cpdef _authorise(self)
     cpdef _set_deadline(self, double now)
     cpdef bint _node_idle(self) except -1
+    cpdef bint awaits_body(self) except -1
     cpdef client_data(self, data)
     cpdef _upload(self, data)
     cpdef _to_node(self, data)

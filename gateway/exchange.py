@@ -127,6 +127,8 @@ class Exchange:
         limit = institution.requests_limit
         if limit is not None and worker.count.institution_active(institution.slot) >= limit:
             raise LimitExceeded(f"{limit} requests at a time")
+        if institution.rate is not None:
+            worker.count.take_turn(institution.slot, institution.rate)
         self.counted = True
         worker.count.begin(institution.slot)
         self.pool = pool = snapshot.pools[route.pool]
@@ -162,10 +164,14 @@ class Exchange:
             return
         if self.tunnel:
             session.deadline = now + pool.idle_timeout
-        elif session.stream.queued or (self.body.left and not self._upload_dead and self._node_idle()):
+        elif session.stream.queued or self.awaits_body():
             session.deadline = now + session.listener.body_timeout
         else:
             session.deadline = now + (pool.idle_timeout if self.bytes_out else pool.response_timeout)
+
+    def awaits_body(self) -> bool:
+        """The client has to move: the node has taken all that came of the body."""
+        return bool(self.body.left) and not self._upload_dead and self._node_idle()
 
     def _node_idle(self) -> bool:
         return self._link is not None and not self._link.stream.queued
@@ -393,7 +399,7 @@ class Exchange:
             self.fail(RequestTimeout("the client took nothing of its answer"))
         elif self.answer is not None:
             self.fail(NodeTimeout("the node sent nothing"))
-        elif self.body.left and not self._upload_dead and self._node_idle():
+        elif self.awaits_body():
             self.fail(RequestTimeout("the request body did not arrive in time"))
         else:
             self.fail(NodeTimeout(f"{self._node_name()} did not answer in time"))

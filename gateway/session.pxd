@@ -3,12 +3,12 @@ from gateway.tls_stream cimport TLSStream
 
 
 cdef class Session:
-    cdef public object worker, listener, client, phase, credential, chain, refusal, tls_version, institution
+    cdef public object worker, listener, client, phase, credential, chain, refusal, tls_version, institution, transfer, vain_mark
     cdef public TLSStream stream
     cdef public Exchange exchange
     cdef public bytes buffer, identity
     cdef public double born, deadline
-    cdef public Py_ssize_t requests
+    cdef public Py_ssize_t requests, vain
     cdef public bint leaving, resumed
 
     cpdef _feed(self, data)

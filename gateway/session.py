@@ -18,6 +18,7 @@ from OpenSSL import SSL
 
 from gateway import answers
 from gateway.admission import Admission, Refusal
+from gateway.door import OF_THE_LISTENER
 from gateway.errors import BadRequest, GatewayError, RequestTimeout
 from gateway.exchange import Exchange
 from gateway.http1 import HeadLimits, RequestHead, parse_request
@@ -27,6 +28,7 @@ from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
 
 if TYPE_CHECKING:
     from certs.credential import Credential
+    from gateway.pacing import Transfer
     from gateway.snapshot import InstitutionRuntime, ListenerRuntime
     from gateway.worker import Worker
 
@@ -38,6 +40,8 @@ REFUSED_HEAD: Final = HeadLimits(head=8192, fields=64, target=4096)
 """What a refused connection may say before it gets its one answer."""
 BURST: Final = 8
 """Full TLS records taken in one turn of the loop, so that an upload neither starves others nor pays a turn each."""
+VAIN: Final = 1000
+"""Reads in a row that bring nothing of a request: key updates without end, or records cut into single octets."""
 LAST_WORD: Final = 1.5
 """Seconds an exchange in progress may still take once its institution has lost its admission."""
 
@@ -70,6 +74,9 @@ class Session:
         "resumed",
         "stream",
         "tls_version",
+        "transfer",
+        "vain",
+        "vain_mark",
         "worker",
     )
 
@@ -93,6 +100,10 @@ class Session:
         self.requests = 0
         self.resumed = False
         self.tls_version = ""
+        self.transfer: Transfer | None = None
+        """What `pacing` remembers of it."""
+        self.vain = 0
+        self.vain_mark = (-1, 0, 0)
         self.stream = TLSStream(worker.loop, sock, listener.terminator.accept(sock))
         self.stream.on_readable = self._handshake
         self.stream.on_closed = self._closed
@@ -104,8 +115,13 @@ class Session:
     # ---- handshake and admission
 
     def _handshake(self) -> None:
+        self.worker.handshakes.step(self)
+
+    def shake(self) -> None:
+        """Go on with the handshake; when is decided by `Handshakes`."""
         try:
             if not self.stream.handshake():
+                self._in_vain()
                 self.stream.look_again()
                 return
             self._admit()
@@ -169,6 +185,8 @@ class Session:
             limit = institution.connections_limit
             if limit is not None and worker.count.institution_connections(institution.slot) >= limit:
                 decision = Refusal("limit_exceeded", f"{limit} connections at a time")
+            elif worker.door.full(listener):
+                decision = Refusal("limit_exceeded", OF_THE_LISTENER)
         if isinstance(decision, Refusal):
             self._refuse(decision, evidence.credential)
             return
@@ -178,6 +196,7 @@ class Session:
         self.institution = institution
         self.credential = credential
         self.chain = chain
+        self.worker.door.admitted(self)
         self.worker.count.institution_connection(institution.slot, 1)
         self.identity = (
             b"X-Institution-Id: %s\r\nClient-Cert: :%s:\r\n"  # RFC 9440: a byte sequence of the DER form
@@ -215,6 +234,7 @@ class Session:
             self.abort()
             return
         if data is None:
+            self._in_vain()
             return
         head: RequestHead | None = None
         if data:
@@ -236,6 +256,7 @@ class Session:
             for _ in range(BURST):
                 data = stream.recv()
                 if data is None:
+                    self._in_vain()
                     return
                 if not data:
                     self._ended()
@@ -248,6 +269,18 @@ class Session:
                 stream.look_again()
         except StreamError:
             self._lost()
+
+    def _in_vain(self) -> None:
+        """The socket had something and there was nothing in it for us."""
+        self.vain += 1
+        exchange = self.exchange
+        if self.vain % VAIN or (exchange is not None and exchange.tunnel):
+            return
+        mark = (self.requests, exchange.body.octets if exchange is not None else 0, len(self.buffer))
+        if mark == self.vain_mark:
+            self.worker.count.over_limit(self.listener, self.client, "records without data", monotonic())
+            self._lost()
+        self.vain_mark = mark
 
     def _feed(self, data: bytes) -> None:
         exchange = self.exchange
@@ -394,6 +427,14 @@ class Session:
             self._reject(RequestTimeout("the request head did not arrive in time"))
         else:
             self.close()
+
+    def too_slow(self, error: RequestTimeout) -> None:
+        """Below the listener's minimum rate: an upload is answered, an answer that has begun is cut."""
+        self.worker.count.turned_away(self.listener.slot, error.reason)
+        if self.exchange is not None and (self.exchange.bytes_out or not self.stream.queued):
+            self.exchange.fail(error)
+        else:
+            self.cut()
 
     def drain(self) -> None:
         """The worker leaves: finish what is under way; an idle client has a moment to send what is on its way."""

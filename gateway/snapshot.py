@@ -53,6 +53,8 @@ class InstitutionRuntime:
     routes: frozenset[str] | None = None
     requests_limit: int | None = None
     connections_limit: int | None = None
+    rate: float | None = None
+    """New requests a second, over all workers."""
 
 
 NOBODY = InstitutionRuntime("", -1, enabled=False, routes=frozenset())
@@ -71,6 +73,14 @@ class ListenerRuntime:
     body_timeout: float
     idle_timeout: float
     connections_limit: int
+    """Admitted, over all workers."""
+    handshakes_share: int
+    """Not admitted, in this worker."""
+    connections_per_address: int | None
+    handshakes_per_address: int | None
+    """Both over all workers."""
+    minimum_rate: int
+    """Octets a second either way; 0: none."""
     institution_field: str
     unlisted: str
 
@@ -157,7 +167,7 @@ def build(
         except Exception as error:
             raise SnapshotError(f"listeners.{name}: {error}") from error
         material.append((terminator, fresh))
-        listeners[name] = _listener(name, listener, slots.listeners[name], terminator)
+        listeners[name] = _listener(name, listener, slots.listeners[name], terminator, config.workers)
     snapshot = Snapshot(
         generation=bundle.generation,
         bundle=bundle,
@@ -196,7 +206,7 @@ def _terminator(
     )
 
 
-def _listener(name: str, config: ListenerConfig, slot: int, terminator: Terminator) -> ListenerRuntime:
+def _listener(name: str, config: ListenerConfig, slot: int, terminator: Terminator, workers: int) -> ListenerRuntime:
     limits, timeouts = config.limits, config.timeouts
     return ListenerRuntime(
         name=name,
@@ -209,6 +219,10 @@ def _listener(name: str, config: ListenerConfig, slot: int, terminator: Terminat
         body_timeout=timeouts.body,
         idle_timeout=timeouts.idle,
         connections_limit=limits.connections,
+        handshakes_share=-(-limits.handshakes // workers),
+        connections_per_address=limits.connections_per_address,
+        handshakes_per_address=limits.handshakes_per_address,
+        minimum_rate=limits.minimum_rate or 0,
         institution_field=config.trust.institution_id,
         unlisted=config.trust.unlisted,
     )
@@ -223,6 +237,7 @@ def _institution(name: str, config: InstitutionConfig, slots: Slots) -> Institut
         routes=None if config.routes is None else frozenset(config.routes),
         requests_limit=config.limits.requests,
         connections_limit=config.limits.connections,
+        rate=config.limits.rate,
     )
 
 
