@@ -17,7 +17,6 @@ from gateway.errors import (
     LimitExceeded,
     NodeProtocolError,
     NodeTimeout,
-    NoNode,
     NoRoute,
     RequestTimeout,
     RouteForbidden,
@@ -129,8 +128,6 @@ class Exchange:
         self.counted = True
         worker.count.begin(institution.slot)
         self.pool = pool = snapshot.pools[route.pool]
-        if pool.refuses:
-            raise NoNode(pool.refuses)
         return pool
 
     def _send(self, link: Link) -> None:

@@ -34,7 +34,8 @@ class Link:
 
     def idle_readable(self) -> None:
         """An idle node has nothing to say: its end of file, or octets nobody asked for, end the link."""
-        self.links.discard(self)
+        if not self.stream.still_silent():
+            self.links.discard(self)
 
     def let_go(self, *, flush: bool = False) -> None:
         """End the connection without telling its last exchange; `flush` lets what is queued out first."""
@@ -52,19 +53,19 @@ class Link:
         (RFC 9112 9.5); such a request could not be repeated.
         """
         try:
-            self.stream.sock.recv(1, socket.MSG_PEEK)
+            said = self.stream.sock.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
             return True
         except OSError:
             return False
-        return False
+        return bool(said) and self.stream.still_silent()
 
 
 class Links:
     """The idle links of one worker, by node address."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._idle: dict[str, list[Link]] = {}
 
     def idle(self, key: str) -> int:
@@ -82,13 +83,13 @@ class Links:
 
     def dial(self, key: str, address: tuple[str, int]) -> Link:
         """Begin a new connection; see `Stream.connect` for how it ends. Raises `StreamError`."""
-        return Link(self, key, Stream.connect(self._loop, address))
+        return Link(self, key, Stream.connect(self.loop, address))
 
     def give_back(self, link: Link) -> None:
         """Keep a link whose last exchange ended cleanly."""
         stream = link.stream
         idle = self._idle.setdefault(link.key, [])
-        if stream.closed or stream.error or len(idle) >= IDLE_LINKS_PER_NODE:
+        if stream.closed or stream.error or stream.pending or len(idle) >= IDLE_LINKS_PER_NODE:
             link.let_go()
             return
         link.exchanges += 1

@@ -83,14 +83,18 @@ class Placement:
             if failure is not None:
                 self._worker.count.retry(pool.slot)
             self.attempts += 1
-            self.node = key = lease.node.address
-            link = links.take(key)
+            self.node = node = lease.node.address
+            preamble = pool.preamble
+            link = links.take(node if preamble is None else preamble.key(node))
             try:
                 if link is not None:
                     self.link = link
                     self._send(link)
                     return
-                self.link = link = links.dial(key, pool.endpoints[key])
+                if preamble is None:
+                    self.link = link = links.dial(node, pool.endpoints[node])
+                else:
+                    self.link = link = preamble.dial(links, node, pool.endpoints[node])
             except StreamError as error:
                 failure = self._failed(str(error))
                 continue
