@@ -51,6 +51,8 @@ REFUSAL_REASONS = (
     "handshake_timeout",
     "plain_http",
     "limit_exceeded",
+    "proxy_peer_unknown",
+    "proxy_header_invalid",
 )
 """Why a listener turned a client away, in the order of `listener_refusals`."""
 

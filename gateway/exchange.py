@@ -103,7 +103,8 @@ class Exchange:
             head = self.head
             number = b"" if head.request_id else b"X-Request-Id: %s\r\n" % self.request_id
             self._wire = b"%s%sX-Forwarded-Host: %s\r\n%s\r\n" % (head.head, session.identity, head.host, number)
-            self.placement = placement = Placement(session.worker, pool, self._send, self.fail)
+            client = session if pool.preamble is not None else None
+            self.placement = placement = Placement(session.worker, pool, self._send, self.fail, client)
             placement.start()
             if placement.deadline:
                 session.stream.stop_reading()

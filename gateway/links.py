@@ -109,7 +109,7 @@ class Links:
     def expire(self, now: float, limits: Mapping[str, float]) -> None:
         """Close links idle for longer than their pool allows, and every link of a node no longer configured."""
         for key, idle in list(self._idle.items()):
-            limit = limits.get(key, 0.0)
+            limit = limits.get(key.partition("|")[0], 0.0)  # behind it stands whom the links may serve
             # In the order of their last use: `give_back` appends, `take` takes the last.
             stay = next((at for at, link in enumerate(idle) if now - link.idle_since < limit), len(idle))
             gone = idle[:stay]

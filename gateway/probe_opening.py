@@ -1,6 +1,8 @@
-"""How a health check's connection to a node begins: TLS with the trust and the name that requests have.
+"""How a health check's connection to a node begins: as those of requests do, with a PROXY header, TLS, or both.
 
-Every check makes a full handshake: an expired or revoked certificate shows at the next check, not the next request.
+The header says that the connection is the gateway's own; it is meant for the node's own port, not for another that a
+check may name. TLS has the trust and the name that requests have, on every port. Every check makes a full handshake: an
+expired or revoked certificate shows at the next check, not the next request.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ from OpenSSL import SSL
 
 from certs.binding import forget_errors, verify_error
 from certs.upstream import NodeUntrusted
+from gateway.proxy_protocol import build_local
 from gateway.tls_stream import tls_reason
 from healthcheck.target import OpeningError
 
 if TYPE_CHECKING:
     from certs.upstream import NodeTLS
     from gateway.complaints import Complaints
+    from settings.types import Address
 
 READ_SIZE: Final = 16_384
 
@@ -25,32 +29,51 @@ READ_SIZE: Final = 16_384
 class NodeOpening:
     """Of the checks of one node; see `healthcheck.target.Opening`."""
 
-    def __init__(self, tls: NodeTLS, node: str, host: str, complaints: Complaints) -> None:
+    def __init__(self, tls: NodeTLS | None, node: Address, complaints: Complaints, *, announces: bool = False) -> None:
         self._tls = tls
-        self._node = node
-        self._host = host
+        self._address = node
+        self._node = str(node)
         self._complaints = complaints
+        self._announces = announces
 
-    def wrap(self, check: asyncio.Protocol) -> asyncio.Protocol:
-        return _TLSLayer(self, check, self._tls.connect(self._node, self._host, None))
+    def wrap(self, check: asyncio.Protocol, *, port: int) -> asyncio.Protocol:
+        header = build_local() if self._announces and port == self._address.port else b""
+        if self._tls is None:
+            return _Header(header, check) if header else check
+        connection = self._tls.connect(self._node, self._address.host, None)
+        return _Header(header, _TLSLayer(self, self._tls, check, connection))
 
-    def verify(self, connection: SSL.Connection) -> None:
-        """Raises NodeUntrusted."""
-        self._tls.finish(connection)
+    def succeeded(self) -> None:
         self._complaints.none(self._node)
-
-    def reason(self, connection: SSL.Connection, error: SSL.Error) -> str:
-        return self._tls.reason(connection, tls_reason(error))
 
     def complain(self, why: str) -> None:
         self._complaints.hear(self._node, why)
 
 
+class _Header(asyncio.Protocol):
+    """Says the PROXY header first and is out of the way then."""
+
+    def __init__(self, header: bytes, next_protocol: asyncio.Protocol) -> None:
+        self._header = header
+        self._next = next_protocol
+        self.data_received = next_protocol.data_received  # type: ignore[method-assign]
+        self.eof_received = next_protocol.eof_received  # type: ignore[method-assign]
+        self.connection_lost = next_protocol.connection_lost  # type: ignore[method-assign]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._header:
+            cast("asyncio.Transport", transport).write(self._header)
+        self._next.connection_made(transport)
+
+
 class _TLSLayer(asyncio.Protocol):
     """Between the transport and the check: TLS on memory, so that the loop's own transports do the I/O."""
 
-    def __init__(self, opening: NodeOpening, check: asyncio.Protocol, connection: SSL.Connection) -> None:
+    def __init__(
+        self, opening: NodeOpening, trust: NodeTLS, check: asyncio.Protocol, connection: SSL.Connection
+    ) -> None:
         self._opening = opening
+        self._trust = trust
         self._check: asyncio.Protocol | None = check
         self._tls = connection
         self._open = False
@@ -88,7 +111,8 @@ class _TLSLayer(asyncio.Protocol):
         try:
             if not self._open:
                 self._tls.do_handshake()
-                self._opening.verify(self._tls)
+                self._trust.finish(self._tls)
+                self._opening.succeeded()
                 self._open = True
                 if self._check is not None:
                     self._check.connection_made(_Above(self))
@@ -103,7 +127,7 @@ class _TLSLayer(asyncio.Protocol):
             if self._open:
                 self._end(None)  # whether its answer was whole is the check's business
             else:
-                self._fail(self._opening.reason(self._tls, error), untrusted=bool(verify_error(self._tls)))
+                self._fail(self._trust.reason(self._tls, tls_reason(error)), untrusted=bool(verify_error(self._tls)))
         except NodeUntrusted as error:
             self._fail(f"its certificate is not accepted: {error}", untrusted=True)
         self._flush()

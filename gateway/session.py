@@ -25,6 +25,7 @@ from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
 
 if TYPE_CHECKING:
     from certs.credential import Credential
+    from gateway.proxy_protocol import Ends
     from gateway.snapshot import InstitutionRuntime, ListenerRuntime
     from gateway.worker import Worker
 
@@ -57,6 +58,7 @@ class Session:
         "client",
         "credential",
         "deadline",
+        "ends",
         "exchange",
         "identity",
         "institution",
@@ -78,6 +80,8 @@ class Session:
         self.worker = worker
         self.listener = listener
         self.client = client
+        self.ends: Ends | None = None
+        """Of the client's connection, where a balancer has announced them or a node wants to know."""
         self.phase = Phase.HANDSHAKE
         self.born = monotonic()
         self.deadline = self.born + listener.handshake_timeout

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from certs.evidence import Evidence
     from gateway.config import GatewayConfig, InstitutionConfig, ListenerConfig
+    from gateway.proxied import Network
     from gateway.scoreboard import Scoreboard
     from gateway.slots import Slots
 
@@ -71,6 +72,8 @@ class ListenerRuntime:
     connections_limit: int
     institution_field: str
     unlisted: str
+    proxies: tuple[Network, ...] = ()
+    """The only peers, and each has to send a PROXY header; empty: clients connect directly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class Snapshot:
     router: Router
     node_limits: HeadLimits
     link_idle: Mapping[str, float]
-    """Key of a link (see `Preamble.key`) → seconds it may idle."""
+    """Kind of link (a node's address, or see `Preamble.kind`) → seconds it may idle."""
     unlisted_slot: int
 
     def decide(self, listener: ListenerRuntime, evidence: Evidence) -> Admission | Refusal:
@@ -134,7 +137,7 @@ class Prepared:
         for listener in self.snapshot.listeners.values():
             listener.terminator.welcome = partial(_welcome, self.snapshot, listener)
         for pool in self.snapshot.pools.values():
-            if pool.preamble is not None:
+            if pool.preamble is not None and pool.preamble.tls is not None:
                 pool.preamble.tls.retain(pool.endpoints.keys())
 
 
@@ -169,7 +172,7 @@ def build(
         pools=pools,
         router=Router(config.routes),
         node_limits=NODE_LIMITS,
-        link_idle={key: pool.idle_timeout for pool in pools.values() for key in _link_keys(pool)},
+        link_idle={kind: seconds for pool in pools.values() for kind, seconds in _link_idle(pool)},
     )
     return Prepared(snapshot, tuple(material))
 
@@ -213,6 +216,7 @@ def _listener(name: str, config: ListenerConfig, slot: int, terminator: Terminat
         connections_limit=limits.connections,
         institution_field=config.trust.institution_id,
         unlisted=config.trust.unlisted,
+        proxies=() if config.proxy_protocol is None else config.proxy_protocol.networks,
     )
 
 
@@ -228,22 +232,28 @@ def _institution(name: str, config: InstitutionConfig, slots: Slots) -> Institut
     )
 
 
-def _link_keys(pool: PoolRuntime) -> Iterable[str]:
-    return pool.endpoints if pool.preamble is None else map(pool.preamble.key, pool.endpoints)
+def _link_idle(pool: PoolRuntime) -> Iterable[tuple[str, float]]:
+    preamble = pool.preamble
+    for node in pool.endpoints:
+        if preamble is None:
+            yield node, pool.idle_timeout
+        else:
+            yield preamble.kind(node), preamble.idle(pool.idle_timeout)
 
 
 def _preamble(bundle: Bundle, name: str, previous: Snapshot | None) -> Preamble | None:
     """Under the same trust and name the sessions of before may go on being resumed; under others none may."""
     config = bundle.config.pools[name]
-    if config.upstream_tls is None:
+    if config.upstream_tls is None and config.proxy_protocol is None:
         return None
     try:
-        tls = NodeTLS.build(config.upstream_tls, bundle.files)
+        tls = None if config.upstream_tls is None else NodeTLS.build(config.upstream_tls, bundle.files)
     except ValueError as error:
         raise SnapshotError(f"pools.{name}: {error}") from error
     pool = previous.pools.get(name) if previous is not None else None
     before = pool.preamble if pool is not None else None
-    return before if before is not None and before.tls == tls else Preamble(name, tls, before)
+    made = Preamble(name, tls, announces=config.proxy_protocol is not None, previous=before)
+    return before if before is not None and before.like(made) else made
 
 
 def _pool(bundle: Bundle, name: str, board: Scoreboard, index: int, previous: Snapshot | None) -> PoolRuntime:

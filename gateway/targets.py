@@ -34,13 +34,16 @@ def targets_of(
         if not pool_config.checks:
             continue
         tls = _tls(pool_config, files)
+        announces = pool_config.proxy_protocol is not None
         complaints = Complaints(f"checks of {pool}")
         for node in pool_config.nodes:
             address = str(node.address)
             name = target_id((pool, address))
             host, port = endpoints[address]
             agent = (node.snmp.host, node.snmp.port) if node.snmp is not None else None
-            opening = None if tls is None else NodeOpening(tls, address, node.address.host, complaints)
+            opening = None
+            if tls is not None or announces:
+                opening = NodeOpening(tls, node.address, complaints, announces=announces)
             server_name = pool_config.upstream_tls.server_name if pool_config.upstream_tls is not None else None
             targets[name] = Target(name, host, port, pool_config.checks, agent, opening, server_name)
     return targets

@@ -17,6 +17,7 @@ from OpenSSL import SSL
 
 from certs.binding import forget_errors
 from certs.upstream import NodeUntrusted
+from gateway.announcing import say
 from gateway.stream import Stream, StreamError
 from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
 
@@ -31,7 +32,17 @@ BURST: Final = 8
 class NodeStream(TLSStream):
     """TLS over a socket that is still connecting."""
 
-    __slots__ = ("_asked", "_complaints", "_late", "_node", "_node_tls", "_ready", "_remembered", "_verified")
+    __slots__ = (
+        "_asked",
+        "_complaints",
+        "_header",
+        "_late",
+        "_node",
+        "_node_tls",
+        "_ready",
+        "_remembered",
+        "_verified",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
         """Use `dial`, which sets the rest before the loop comes to call anything."""
@@ -51,13 +62,18 @@ class NodeStream(TLSStream):
         node_tls: NodeTLS,
         node: str,
         complaints: Complaints,
+        header: bytes = b"",
     ) -> NodeStream:
-        """Begin to connect to `node` at this IP address; see `Stream.connect`. Raises StreamError."""
+        """Begin to connect to `node` at this IP address, with `header` before TLS; see `Stream.connect`.
+
+        Raises StreamError.
+        """
         stream = cast("NodeStream", cls.connect(loop, address))
-        stream.attach(node_tls, node, complaints)
+        stream.attach(node_tls, node, complaints, header)
         return stream
 
-    def attach(self, node_tls: NodeTLS, node: str, complaints: Complaints) -> None:
+    def attach(self, node_tls: NodeTLS, node: str, complaints: Complaints, header: bytes) -> None:
+        self._header = header
         self._node_tls = node_tls
         self._node = node
         self._complaints = complaints
@@ -71,6 +87,10 @@ class NodeStream(TLSStream):
 
     def _begin(self) -> None:
         self.on_drained = _nothing
+        why = say(self.sock, self._header) if self._header else ""
+        if why:
+            self._refuse(why)
+            return
         self.on_readable = self._shake
         self.start_reading()
         self._shake()

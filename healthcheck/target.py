@@ -22,8 +22,8 @@ Label = Literal["connect", "timeout", "status", "body", "protocol", "unknown_dat
 class Opening(Protocol):
     """What a connection to a node begins with before a check says anything, such as TLS. The caller plugs it in."""
 
-    def wrap(self, check: asyncio.Protocol) -> asyncio.Protocol:
-        """A protocol for the connection, which does its part and then lets `check` speak.
+    def wrap(self, check: asyncio.Protocol, *, port: int) -> asyncio.Protocol:
+        """A protocol for a connection to this port, which does its part and then lets `check` speak.
 
         Where it fails, `check` gets nothing but `connection_lost(OpeningError)`.
         """

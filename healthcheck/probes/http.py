@@ -27,7 +27,7 @@ class HttpProbe:
     async def __call__(self) -> Verdict:
         loop = asyncio.get_running_loop()
         exchange = _Exchange(self._request, HttpAnswer(self._check), loop.create_future())
-        protocol = exchange if self._opening is None else self._opening.wrap(exchange)
+        protocol = exchange if self._opening is None else self._opening.wrap(exchange, port=self._port)
         try:
             transport, _ = await loop.create_connection(lambda: protocol, self._host, self._port)
         except TimeoutError:

@@ -21,7 +21,7 @@ class TcpProbe:
     async def __call__(self) -> Verdict:
         loop = asyncio.get_running_loop()
         knock = _Knock(loop.create_future())
-        protocol = knock if self._opening is None else self._opening.wrap(knock)
+        protocol = knock if self._opening is None else self._opening.wrap(knock, port=self._place[1])
         try:
             transport, _ = await loop.create_connection(lambda: protocol, *self._place)
         except TimeoutError:

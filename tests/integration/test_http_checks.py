@@ -16,6 +16,7 @@ from gateway.probe_opening import NodeOpening
 from healthcheck.config import CheckConfig, HttpCheck, TcpCheck
 from healthcheck.monitor import Monitor
 from healthcheck.target import Target
+from settings.types import Address
 from tests.support.node_tls import NAME, NodePki, serving
 from tests.support.nodes import (
     RecordingNode,
@@ -352,7 +353,7 @@ def test_a_node_that_speaks_tls_is_checked_over_tls_and_by_name(tmp_path: Path) 
     def opening(name: str, anchor: Path) -> NodeOpening:
         settings = UpstreamTLSConfig(anchors=(anchor,), server_name=name)
         tls = NodeTLS.build(settings, {str(anchor): anchor.read_bytes()})
-        return NodeOpening(tls, "node", "127.0.0.1", Complaints("pool"))
+        return NodeOpening(tls, Address("127.0.0.1", 1), Complaints("pool"))
 
     async def story() -> None:
         heard = Heard()

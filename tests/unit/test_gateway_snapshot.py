@@ -82,15 +82,15 @@ def test_tls_to_nodes_goes_on_with_its_sessions_while_its_trust_stays(gateway: G
     first = build(bundle, stock, board, 0).snapshot
     preamble = first.pools["settlement"].preamble
     assert preamble is not None
-    assert first.link_idle == {preamble.key(NODE): 300.0}
-    assert preamble.key(NODE) != NODE
+    assert first.link_idle == {preamble.kind(NODE): 300.0}
+    assert preamble.kind(NODE) == preamble.key(NODE, None) != NODE
     second = build(bundled(gateway, bundle, 1), stock, board, 0, first).snapshot
     assert second.pools["settlement"].preamble is preamble
     tls["server_name"] = "other.test"
     third = build(bundled(gateway, bundle, 1), stock, board, 0, second).snapshot.pools["settlement"].preamble
     assert third is not None
     assert third is not preamble
-    assert third.key(NODE) != preamble.key(NODE)
+    assert third.kind(NODE) != preamble.kind(NODE)
     assert third.complaints is preamble.complaints
     gateway.config["pools"]["settlement"]["upstream_tls"] = {"anchors": ["pki/gateway.pem"]}
     spoiled = bundled(gateway, bundle, 1)
