@@ -111,12 +111,11 @@ def send(int fd, data not None):
     return outcome
 
 
-def silent(int fd):
-    """See `gateway.wire.silent`."""
+def peek(int fd):
+    """See `gateway.wire.peek`."""
     cdef char octet
-    if c_recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) >= 0:
-        return False
-    return _errno() == NOTHING
+    cdef ssize_t got = c_recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT)
+    return got if got >= 0 else _errno()
 
 
 def tls_recv(uintptr_t ssl, Py_ssize_t size):

@@ -52,6 +52,8 @@ REFUSAL_REASONS = (
     "plain_http",
     "limit_exceeded",
     "request_timeout",
+    "proxy_peer_unknown",
+    "proxy_header_invalid",
 )
 """Why a listener turned a client away, in the order of `listener_refusals`."""
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.admission import Refusal
     from gateway.errors import GatewayError
     from gateway.exchange import Exchange
+    from gateway.proxied import Proxied
     from gateway.scoreboard import Scoreboard
     from gateway.session import Session
     from gateway.snapshot import ListenerRuntime
@@ -96,7 +97,7 @@ class Counting:
     def handshake(self, slot: int, *, resumed: bool) -> None:
         self.mine.listener_handshakes[slot * 2 + resumed] += 1
 
-    def refusal(self, session: Session, refusal: Refusal) -> None:
+    def refusal(self, session: Session | Proxied, refusal: Refusal) -> None:
         index = REFUSAL_INDEX.get(refusal.reason, REFUSAL_INDEX["internal"])
         self.mine.listener_refusals[session.listener.slot * _REASONS + index] += 1
         self.access.refused(

@@ -8,18 +8,21 @@ use up the institutions' connections nor lock the door with their own.
 
 from __future__ import annotations
 
-import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from gateway import wire
 from gateway.per_address import PerAddress, origin_of
 from gateway.strangers import Strangers
 
 if TYPE_CHECKING:
     from gateway.counting import Counting
     from gateway.scoreboard import Scoreboard
+    from gateway.proxied import Proxied
     from gateway.session import Session
     from gateway.snapshot import ListenerRuntime
+
+    Stranger = Session | Proxied
 
 OF_THE_LISTENER: Final = "connections of the listener"
 IN_FLIGHT: Final = "handshakes in flight"
@@ -33,12 +36,12 @@ class Door:
     def __init__(self, board: Scoreboard, count: Counting) -> None:
         self._count = count
         self._addresses = PerAddress(board)
-        self._strangers: dict[int, Strangers[Session]] = {}
+        self._strangers: dict[int, Strangers[Stranger]] = {}
         """By the listener's slot."""
-        self._slots: dict[Session, int] = {}
+        self._slots: dict[Stranger, int] = {}
         """Of all strangers."""
-        self._connected: dict[Session, str] = {}
-        self._shaking: dict[Session, str] = {}
+        self._connected: dict[Stranger, str] = {}
+        self._shaking: dict[Stranger, str] = {}
         """Those counted for their address in the table of all workers; empty where no listener limits that."""
 
     def __repr__(self) -> str:
@@ -54,6 +57,16 @@ class Door:
     def _lacks_room(self, listener: ListenerRuntime, client: str) -> str:
         if self.full(listener):
             return OF_THE_LISTENER
+        strangers = self._strangers.get(listener.slot)
+        if strangers is not None and len(strangers) >= listener.handshakes_share:
+            gone = strangers.gives_way(listener.handshakes_share)
+            if gone is None:
+                return IN_FLIGHT
+            self._put_out(gone, listener, IN_FLIGHT)
+        return "" if listener.proxies else self.crowded(listener, client)
+
+    def crowded(self, listener: ListenerRuntime, client: str) -> str:
+        """What the client's address has too many of, or ""; behind a balancer known only after its PROXY header."""
         origin = origin_of(client)
         most = listener.connections_per_address
         if most is not None and self._addresses.count("address_connections", origin) >= most:
@@ -67,14 +80,9 @@ class Door:
             if gone is None:
                 return IN_FLIGHT_OF_THE_ADDRESS
             self._put_out(gone, listener, IN_FLIGHT_OF_THE_ADDRESS)
-        if len(strangers) >= listener.handshakes_share:
-            gone = strangers.gives_way(listener.handshakes_share)
-            if gone is None:
-                return IN_FLIGHT
-            self._put_out(gone, listener, IN_FLIGHT)
         return ""
 
-    def _put_out(self, gone: Session, listener: ListenerRuntime, why: str) -> None:
+    def _put_out(self, gone: Stranger, listener: ListenerRuntime, why: str) -> None:
         self._count.over_limit(listener, gone.client, why, monotonic())
         gone.abort()
 
@@ -82,15 +90,19 @@ class Door:
         """All connections of the listener are taken by admitted clients."""
         return self._count.admitted(listener.slot) >= listener.connections_limit
 
-    def entered(self, session: Session) -> None:
+    def entered(self, session: Stranger) -> None:
+        """Let in, and not admitted yet."""
         listener = session.listener
-        slot, origin = listener.slot, origin_of(session.client)
+        unknown = session.client_unknown  # behind a balancer that has not said it yet
+        slot, origin = listener.slot, "" if unknown else origin_of(session.client)
         strangers = self._strangers.get(slot)
         if strangers is None:
             strangers = self._strangers[slot] = Strangers(_silent)
         strangers.add(session, origin)
         self._slots[session] = slot
         self._count.listener_stranger(slot, 1)
+        if unknown:
+            return
         if listener.connections_per_address is not None:
             self._connected[session] = origin
             self._addresses.change("address_connections", origin, 1)
@@ -98,7 +110,7 @@ class Door:
             self._shaking[session] = origin
             self._addresses.change("address_strangers", origin, 1)
 
-    def admitted(self, session: Session) -> None:
+    def admitted(self, session: Stranger) -> None:
         """A stranger no more."""
         slot = self._slots.pop(session, None)
         if slot is None:
@@ -109,7 +121,7 @@ class Door:
         if origin is not None:
             self._addresses.change("address_strangers", origin, -1)
 
-    def left(self, session: Session) -> None:
+    def left(self, session: Stranger) -> None:
         """Closed, admitted or not."""
         self.admitted(session)
         origin = self._connected.pop(session, None)
@@ -117,11 +129,6 @@ class Door:
             self._addresses.change("address_connections", origin, -1)
 
 
-def _silent(session: Session) -> bool:
-    """Nothing that it sent waits to be read."""
-    try:
-        return not session.stream.sock.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return True  # reset: it holds a place and nothing else
+def _silent(session: Stranger) -> bool:
+    """Nothing that it sent waits to be read: a connection that was reset holds a place and nothing else."""
+    return wire.peek(session.fd) <= 0

@@ -18,7 +18,6 @@ from gateway.errors import (
     LimitExceeded,
     NodeProtocolError,
     NodeTimeout,
-    NoNode,
     NoRoute,
     RequestTimeout,
     RouteForbidden,
@@ -105,7 +104,8 @@ class Exchange:
             head = self.head
             number = b"" if head.request_id else b"X-Request-Id: %s\r\n" % self.request_id
             self._wire = b"%s%sX-Forwarded-Host: %s\r\n%s\r\n" % (head.head, session.identity, head.host, number)
-            self.placement = placement = Placement(session.worker, pool, self._send, self.fail)
+            client = session if pool.preamble is not None else None
+            self.placement = placement = Placement(session.worker, pool, self._send, self.fail, client)
             placement.start()
             if placement.deadline:
                 session.stream.stop_reading()
@@ -132,8 +132,6 @@ class Exchange:
         self.counted = True
         worker.count.begin(institution.slot)
         self.pool = pool = snapshot.pools[route.pool]
-        if pool.refuses:
-            raise NoNode(pool.refuses)
         return pool
 
     def _send(self, link: Link) -> None:

@@ -13,7 +13,7 @@ cdef class Link:
 
 
 cdef class Links:
-    cdef public object _loop
+    cdef public object loop
     cdef public dict _idle
 
     cpdef take(self, key)

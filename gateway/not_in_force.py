@@ -30,7 +30,6 @@ NOT_IN_FORCE: Final = (
     Later("pools.*.ejection"),
     Later("pools.*.queue"),
     Later("pools.*.retries.budget"),
-    Later("pools.*.upstream_tls", "requests to this pool are refused until it is"),
     Later("alerts", "nobody is told of anything"),
     Later("admin.tls", "the admin API is plain HTTP on loopback"),
     Later("admin.trust"),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.errors import RequestTimeout
 from gateway.pace import GRACE, Pace
+from gateway.session import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -71,7 +72,7 @@ class Pacing:
 def _concerns(session: Session, now: float) -> bool:
     """Whether there may be something to look at: this runs for every session, most of which are idle."""
     listener = session.listener
-    if not listener.minimum_rate:
+    if not listener.minimum_rate or session.phase is Phase.HANDSHAKE:
         return False
     return (
         session.exchange is not None

@@ -3,7 +3,7 @@ from gateway.tls_stream cimport TLSStream
 
 
 cdef class Session:
-    cdef public object worker, listener, client, phase, credential, chain, refusal, tls_version, institution, transfer, vain_mark
+    cdef public object worker, listener, client, phase, credential, chain, refusal, tls_version, institution, transfer, vain_mark, ends
     cdef public TLSStream stream
     cdef public Exchange exchange
     cdef public bytes buffer, identity

@@ -29,6 +29,7 @@ from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
 if TYPE_CHECKING:
     from certs.credential import Credential
     from gateway.pacing import Transfer
+    from gateway.proxy_protocol import Ends
     from gateway.snapshot import InstitutionRuntime, ListenerRuntime
     from gateway.worker import Worker
 
@@ -63,6 +64,7 @@ class Session:
         "client",
         "credential",
         "deadline",
+        "ends",
         "exchange",
         "identity",
         "institution",
@@ -84,6 +86,8 @@ class Session:
         self.worker = worker
         self.listener = listener
         self.client = client
+        self.ends: Ends | None = None
+        """Of the client's connection, where a balancer has announced them or a node wants to know."""
         self.phase = Phase.HANDSHAKE
         self.born = monotonic()
         self.deadline = self.born + listener.handshake_timeout
@@ -111,6 +115,13 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.client} {self.institution.id or '-'} {self.phase.name} {self.exchange!r}>"
+
+    client_unknown = False
+    """Its address is that of the client."""
+
+    @property
+    def fd(self) -> int:
+        return self.stream.fd
 
     # ---- handshake and admission
 

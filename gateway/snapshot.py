@@ -7,7 +7,7 @@ configuration (connections, counters, health, tickets) hangs on names and slots,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,8 +16,10 @@ from balancer.pickers import picker_for
 from balancer.pool import Pool, nodes_of
 from certs.contexts import Material, Terminator
 from certs.trust import Trust
+from certs.upstream import NodeTLS
 from gateway.admission import Admission, Refusal, decide
 from gateway.http1 import HeadLimits
+from gateway.preamble import Preamble
 from gateway.router import Router
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from certs.evidence import Evidence
     from gateway.config import GatewayConfig, InstitutionConfig, ListenerConfig
+    from gateway.proxied import Network
     from gateway.scoreboard import Scoreboard
     from gateway.slots import Slots
 
@@ -83,6 +86,8 @@ class ListenerRuntime:
     """Octets a second either way; 0: none."""
     institution_field: str
     unlisted: str
+    proxies: tuple[Network, ...] = ()
+    """The only peers, and each has to send a PROXY header; empty: clients connect directly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +100,8 @@ class PoolRuntime:
     connect_timeout: float
     response_timeout: float
     idle_timeout: float
-    refuses: str = ""
-    """Why every request to this pool is refused; empty when it serves."""
+    preamble: Preamble | None = None
+    """What comes before HTTP on a connection to a node; None: nothing."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Snapshot:
     router: Router
     node_limits: HeadLimits
     link_idle: Mapping[str, float]
-    """Node address → seconds a link to it may idle."""
+    """Kind of link (a node's address, or see `Preamble.kind`) → seconds it may idle."""
     unlisted_slot: int
 
     def decide(self, listener: ListenerRuntime, evidence: Evidence) -> Admission | Refusal:
@@ -145,6 +150,9 @@ class Prepared:
             terminator.install(material)
         for listener in self.snapshot.listeners.values():
             listener.terminator.welcome = partial(_welcome, self.snapshot, listener)
+        for pool in self.snapshot.pools.values():
+            if pool.preamble is not None and pool.preamble.tls is not None:
+                pool.preamble.tls.retain(pool.endpoints.keys())
 
 
 def build(
@@ -168,16 +176,17 @@ def build(
             raise SnapshotError(f"listeners.{name}: {error}") from error
         material.append((terminator, fresh))
         listeners[name] = _listener(name, listener, slots.listeners[name], terminator, config.workers)
+    pools = {name: _pool(bundle, name, board, index, previous) for name in config.pools}
     snapshot = Snapshot(
         generation=bundle.generation,
         bundle=bundle,
         listeners=listeners,
         institutions={name: _institution(name, entry, slots) for name, entry in config.institutions.items()},
         unlisted_slot=slots.institutions[UNLISTED],
-        pools={name: _pool(bundle, name, board, index) for name in config.pools},
+        pools=pools,
         router=Router(config.routes),
         node_limits=NODE_LIMITS,
-        link_idle={str(n.address): pool.timeouts.idle for pool in config.pools.values() for n in pool.nodes},
+        link_idle={kind: seconds for pool in pools.values() for kind, seconds in _link_idle(pool)},
     )
     return Prepared(snapshot, tuple(material))
 
@@ -225,6 +234,7 @@ def _listener(name: str, config: ListenerConfig, slot: int, terminator: Terminat
         minimum_rate=limits.minimum_rate or 0,
         institution_field=config.trust.institution_id,
         unlisted=config.trust.unlisted,
+        proxies=() if config.proxy_protocol is None else config.proxy_protocol.networks,
     )
 
 
@@ -241,7 +251,31 @@ def _institution(name: str, config: InstitutionConfig, slots: Slots) -> Institut
     )
 
 
-def _pool(bundle: Bundle, name: str, board: Scoreboard, index: int) -> PoolRuntime:
+def _link_idle(pool: PoolRuntime) -> Iterable[tuple[str, float]]:
+    preamble = pool.preamble
+    for node in pool.endpoints:
+        if preamble is None:
+            yield node, pool.idle_timeout
+        else:
+            yield preamble.kind(node), preamble.idle(pool.idle_timeout)
+
+
+def _preamble(bundle: Bundle, name: str, previous: Snapshot | None) -> Preamble | None:
+    """Under the same trust and name the sessions of before may go on being resumed; under others none may."""
+    config = bundle.config.pools[name]
+    if config.upstream_tls is None and config.proxy_protocol is None:
+        return None
+    try:
+        tls = None if config.upstream_tls is None else NodeTLS.build(config.upstream_tls, bundle.files)
+    except ValueError as error:
+        raise SnapshotError(f"pools.{name}: {error}") from error
+    pool = previous.pools.get(name) if previous is not None else None
+    before = pool.preamble if pool is not None else None
+    made = Preamble(name, tls, announces=config.proxy_protocol is not None, previous=before)
+    return before if before is not None and before.like(made) else made
+
+
+def _pool(bundle: Bundle, name: str, board: Scoreboard, index: int, previous: Snapshot | None) -> PoolRuntime:
     config, slots = bundle.config.pools[name], bundle.slots
     nodes = nodes_of(name, config, slots.nodes)
     return PoolRuntime(
@@ -253,6 +287,5 @@ def _pool(bundle: Bundle, name: str, board: Scoreboard, index: int) -> PoolRunti
         connect_timeout=config.timeouts.connect,
         response_timeout=config.timeouts.response,
         idle_timeout=config.timeouts.idle,
-        # Speaking plain text where the administrator asked for TLS would be worse than not speaking.
-        refuses="" if config.upstream_tls is None else f"{name}: TLS to nodes is not in force yet",
+        preamble=_preamble(bundle, name, previous),
     )

@@ -163,6 +163,10 @@ class Stream:
         """Whether decrypted bytes wait that no readiness event will announce."""
         return False
 
+    def still_silent(self) -> bool:
+        """To be asked when something arrived that nobody waits for: whether it was no octet for us; TLS has such."""
+        return False
+
     @property
     def reading(self) -> bool:
         return self._reading and not self._closing

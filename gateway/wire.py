@@ -56,16 +56,15 @@ def send(fd: int, data: bytes | memoryview) -> int:
         return ERRNO - (error.errno or errno.EIO)
 
 
-def silent(fd: int) -> bool:
-    """Whether a socket that nobody reads has neither octets nor an end waiting."""
+def peek(fd: int) -> int:
+    """1 if octets wait, 0 at the end, NOTHING, or ERRNO - n. Takes nothing away."""
     with socket.socket(fileno=os.dup(fd)) as sock:
         try:
-            sock.recv(1, socket.MSG_PEEK)
+            return len(sock.recv(1, socket.MSG_PEEK))
         except (BlockingIOError, InterruptedError):
-            return True
-        except OSError:
-            return False
-    return False
+            return NOTHING
+        except OSError as error:
+            return ERRNO - (error.errno or errno.EIO)
 
 
 def handle(tls: SSL.Connection) -> Any:
@@ -112,7 +111,7 @@ def why(_tls: SSL.Connection) -> SSL.Error:
 
 
 PURE_TWINS: Final = {
-    function.__name__: function for function in (recv, send, silent, handle, tls_recv, tls_send, why)
+    function.__name__: function for function in (recv, send, peek, handle, tls_recv, tls_send, why)
 }
 """The functions above, whatever has taken their places: tests put them back to stand a script in for OpenSSL."""
 
@@ -122,7 +121,7 @@ if COMPILED:
 
     _wire.bind(*binding.addresses("SSL_read", "SSL_write", "SSL_get_error", "ERR_clear_error"))
     globals().update(
-        {name: getattr(_wire, name) for name in ("recv", "send", "silent", "tls_recv", "tls_send")},
+        {name: getattr(_wire, name) for name in ("recv", "send", "peek", "tls_recv", "tls_send")},
         handle=binding.address_of,
         why=binding.failure,
     )

@@ -28,6 +28,7 @@ from gateway.hardening import let_signals_through, name_process, no_memory_dumps
 from gateway.links import Links
 from gateway.orders import Orders, refuse
 from gateway.pacing import Pacing
+from gateway.proxied import STRANGER, Proxied, listed
 from gateway.session import Phase, Session
 from gateway.snapshot import Prepared, SnapshotError, build
 from monitoring.access_log import AccessLog
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from gateway.listening import Sockets
     from gateway.scoreboard import Scoreboard
-    from gateway.snapshot import Bundle, Snapshot
+    from gateway.snapshot import Bundle, ListenerRuntime, Snapshot
 
 log = logging.getLogger("settlegate.worker")
 
@@ -71,9 +72,9 @@ class Worker:
         self.board = board
         self.stock = stock
         self.draining = False
-        self.sessions: dict[Session, int] = {}
+        self.sessions: dict[Session | Proxied, int] = {}
         """And the slot of the listener that each is counted for: a session outlives its listener."""
-        self._parting: set[Session] = set()
+        self._parting: set[Session | Proxied] = set()
         """Those whose listener has been removed."""
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.links = Links(self.loop)
@@ -106,7 +107,14 @@ class Worker:
             self._date = (now, b"Date: %s\r\n" % formatdate(now, usegmt=True).encode())
         return self._date[1]
 
-    def session_closed(self, session: Session) -> None:
+    def replace_session(self, before: Proxied, session: Session) -> None:
+        """Still the same connection."""
+        self.sessions[session] = self.sessions.pop(before)
+        self.door.left(before)
+        self.door.entered(session)
+        self._parting.discard(before)
+
+    def session_closed(self, session: Session | Proxied) -> None:
         slot = self.sessions.pop(session, None)
         if slot is not None:
             self._parting.discard(session)
@@ -138,6 +146,9 @@ class Worker:
             if not self.door.opens(listener, client):
                 connection.close()
                 return
+            if listener.proxies:
+                self._begin_proxied(listener, connection, client)
+                return
             session = Session(self, listener, connection, client)
         except Exception:
             log.exception("a connection from %s could not be taken", client)
@@ -146,6 +157,16 @@ class Worker:
         self.sessions[session] = listener.slot
         self.count.listener_connection(listener.slot, 1)
         self.door.entered(session)
+
+    def _begin_proxied(self, listener: ListenerRuntime, connection: socket.socket, peer: str) -> None:
+        proxied = Proxied(self, listener, connection, peer)
+        self.sessions[proxied] = listener.slot
+        self.count.listener_connection(listener.slot, 1)
+        self.door.entered(proxied)
+        if listed(peer, listener.proxies):
+            proxied.begin()
+        else:
+            proxied.refuse(STRANGER, "only the networks of proxy_protocol.from may connect")
 
     # ---- deadlines
 
@@ -201,7 +222,7 @@ class Worker:
         """Look at live sessions in the light of the new snapshot, a few in each turn of the loop."""
         self._review(list(self.sessions))
 
-    def _review(self, sessions: list[Session]) -> None:
+    def _review(self, sessions: list[Session | Proxied]) -> None:
         for session in sessions[:REVIEWS_PER_TURN]:
             try:
                 if session.listener.name in self.snapshot.listeners:

@@ -59,7 +59,6 @@ def test_check_finds_it_usable_and_names_what_is_not_in_force(example: Path) -> 
         "pools.settlement.ejection: accepted, not yet in force",
         "pools.settlement.queue: accepted, not yet in force",
         "pools.settlement.retries.budget: accepted, not yet in force",
-        "pools.catalogue.upstream_tls: accepted, not yet in force: requests to this pool are refused until it is",
         "alerts: accepted, not yet in force: nobody is told of anything",
     ]
     assert "可用 usable: 0 problems" in lines[-1]
