@@ -1773,7 +1773,7 @@ struct __pyx_opt_args_8balancer_4pool_5Lease_release {
   int failed;
 };
 
-/* "balancer/pool.pxd":23
+/* "balancer/pool.pxd":25
  *     cdef public _Choice _primaries, _backups
  * 
  *     cpdef pick(self, exclude=*)             # <<<<<<<<<<<<<<
@@ -1785,7 +1785,7 @@ struct __pyx_opt_args_8balancer_4pool_4Pool_pick {
   PyObject *exclude;
 };
 
-/* "balancer/pool.pxd":24
+/* "balancer/pool.pxd":26
  * 
  *     cpdef pick(self, exclude=*)
  *     cpdef Lease lease(self, exclude=*)             # <<<<<<<<<<<<<<
@@ -1842,7 +1842,7 @@ struct __pyx_obj_8balancer_4pool_Pool {
   PyObject *nodes;
   PyObject *_board;
   PyObject *_picker;
-  PyObject *_epoch;
+  PY_LONG_LONG _epoch;
   __Pyx_memviewslice _page_epoch;
   __Pyx_memviewslice mine_active;
   __Pyx_memviewslice mine_requests;
@@ -3004,19 +3004,11 @@ static int __Pyx_IternextUnpackEndCheck(PyObject *retval, Py_ssize_t expected);
 /* PyObjectCallNoArg.proto */
 static CYTHON_INLINE PyObject* __Pyx_PyObject_CallNoArg(PyObject *func);
 
-/* PyLongBinop.proto */
-#if !CYTHON_COMPILING_IN_PYPY
-static CYTHON_INLINE PyObject* __Pyx_PyLong_AddObjC(PyObject *op1, PyObject *op2, long intval, int inplace, int zerodivision_check);
-#else
-#define __Pyx_PyLong_AddObjC(op1, op2, intval, inplace, zerodivision_check)\
-    (inplace ? PyNumber_InPlaceAdd(op1, op2) : PyNumber_Add(op1, op2))
-#endif
+/* BufferIndexError.proto */
+static void __Pyx_RaiseBufferIndexError(int axis);
 
 /* PyUnicode_Unicode.proto */
 static CYTHON_INLINE PyObject* __Pyx_PyUnicode_Unicode(PyObject *obj);
-
-/* BufferIndexError.proto */
-static void __Pyx_RaiseBufferIndexError(int axis);
 
 /* PyObjectVectorcallKwds.proto */
 #if CYTHON_VECTORCALL
@@ -3045,9 +3037,6 @@ static CYTHON_INLINE PyObject* __Pyx_CallUnboundCMethod1(__Pyx_CachedCFunction* 
 #else
 #define __Pyx_CallUnboundCMethod1(cfunc, self, arg)  __Pyx__CallUnboundCMethod1(cfunc, self, arg)
 #endif
-
-/* PyObjectCompare.proto */
-static CYTHON_INLINE int __Pyx_PyObject_CompareBoolNe_int_object(PyObject *op1, PyObject *op2, int pyop);
 
 /* PySequenceContains.proto */
 static CYTHON_INLINE int __Pyx_PySequence_ContainsTF(PyObject* item, PyObject* seq, int eq) {
@@ -3098,6 +3087,14 @@ static CYTHON_INLINE PyObject* __Pyx_PyObject_CompareEq_object_object(PyObject *
 
 /* PyObjectCompare.proto */
 static CYTHON_INLINE PyObject* __Pyx_PyObject_CompareLe_object_object(PyObject *op1, PyObject *op2, int pyop);
+
+/* PyLongBinop.proto */
+#if !CYTHON_COMPILING_IN_PYPY
+static CYTHON_INLINE PyObject* __Pyx_PyLong_AddObjC(PyObject *op1, PyObject *op2, long intval, int inplace, int zerodivision_check);
+#else
+#define __Pyx_PyLong_AddObjC(op1, op2, intval, inplace, zerodivision_check)\
+    (inplace ? PyNumber_InPlaceAdd(op1, op2) : PyNumber_Add(op1, op2))
+#endif
 
 /* PyLongBinop.proto */
 #if !CYTHON_COMPILING_IN_PYPY
@@ -3501,8 +3498,7 @@ static CYTHON_INLINE PyObject* __Pyx_PyObject_CallMethod1(PyObject* obj, PyObjec
 static void __Pyx_RaiseUnpickleChecksumError(long checksum, long checksum1, long checksum2, long checksum3, const char *members);
 
 /* MemviewDtypeToObject.proto */
-static CYTHON_INLINE PyObject *__pyx_memview_get_PY_LONG_LONG(const char *itemp);
-static CYTHON_INLINE int __pyx_memview_set_PY_LONG_LONG(char *itemp, PyObject *obj);
+static CYTHON_INLINE PyObject *__pyx_memview_get_PY_LONG_LONG__const__(const char *itemp);
 
 /* IsLittleEndian.proto (used by BufferFormatCheck) */
 static CYTHON_INLINE int __Pyx_Is_Little_Endian(void);
@@ -3526,6 +3522,13 @@ static int __Pyx_ValidateAndInit_memviewslice(
                 __Pyx_BufFmt_StackElem stack[],
                 __Pyx_memviewslice *memviewslice,
                 PyObject *original_obj);
+
+/* ObjectToMemviewSlice.proto */
+static CYTHON_INLINE __Pyx_memviewslice __Pyx_PyObject_to_MemoryviewSlice_dc_PY_LONG_LONG__const__(PyObject *, int writable_flag);
+
+/* MemviewDtypeToObject.proto */
+static CYTHON_INLINE PyObject *__pyx_memview_get_PY_LONG_LONG(const char *itemp);
+static CYTHON_INLINE int __pyx_memview_set_PY_LONG_LONG(char *itemp, PyObject *obj);
 
 /* ObjectToMemviewSlice.proto */
 static CYTHON_INLINE __Pyx_memviewslice __Pyx_PyObject_to_MemoryviewSlice_dc_PY_LONG_LONG(PyObject *, int writable_flag);
@@ -3831,6 +3834,7 @@ static void __pyx_memoryview_slice_assign_scalar(__Pyx_memviewslice *, int, size
 static void __pyx_memoryview__slice_assign_scalar(char *, Py_ssize_t *, Py_ssize_t *, int, size_t, void *); /*proto*/
 static PyObject *__pyx_unpickle_Enum__set_state(struct __pyx_MemviewEnum_obj *, PyObject *); /*proto*/
 /* #### Code section: typeinfo ### */
+static const __Pyx_TypeInfo __Pyx_TypeInfo_PY_LONG_LONG__const__ = { "const long long", NULL, sizeof(PY_LONG_LONG const ), { 0 }, 0, __PYX_IS_UNSIGNED(PY_LONG_LONG const ) ? 'U' : 'I', __PYX_IS_UNSIGNED(PY_LONG_LONG const ), 0 };
 static const __Pyx_TypeInfo __Pyx_TypeInfo_PY_LONG_LONG = { "long long", NULL, sizeof(PY_LONG_LONG), { 0 }, 0, __PYX_IS_UNSIGNED(PY_LONG_LONG) ? 'U' : 'I', __PYX_IS_UNSIGNED(PY_LONG_LONG), 0 };
 /* #### Code section: before_global_var ### */
 #define __Pyx_MODULE_NAME "balancer.pool"
@@ -20767,9 +20771,8 @@ static int __pyx_pf_8balancer_4pool_5Lease___init__(struct __pyx_obj_8balancer_4
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
   Py_ssize_t __pyx_t_2;
-  PyObject *__pyx_t_3 = NULL;
-  PyObject *__pyx_t_4 = NULL;
-  PyObject *__pyx_t_5 = NULL;
+  Py_ssize_t __pyx_t_3;
+  int __pyx_t_4;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
@@ -20808,7 +20811,7 @@ static int __pyx_pf_8balancer_4pool_5Lease___init__(struct __pyx_obj_8balancer_4
  *         self.slot = slot = node.slot
  *         self._pool = pool             # <<<<<<<<<<<<<<
  *         self._held = True
- *         pool.mine_active[slot] += 1
+ *         self._pool.mine_active[slot] += 1
 */
   __pyx_t_1 = __pyx_v_pool;
   __Pyx_INCREF(__pyx_t_1);
@@ -20822,7 +20825,7 @@ static int __pyx_pf_8balancer_4pool_5Lease___init__(struct __pyx_obj_8balancer_4
  *         self.slot = slot = node.slot
  *         self._pool = pool
  *         self._held = True             # <<<<<<<<<<<<<<
- *         pool.mine_active[slot] += 1
+ *         self._pool.mine_active[slot] += 1
  * 
 */
   __pyx_v_self->_held = 1;
@@ -20830,23 +20833,24 @@ static int __pyx_pf_8balancer_4pool_5Lease___init__(struct __pyx_obj_8balancer_4
   /* "balancer/pool.py":76
  *         self._pool = pool
  *         self._held = True
- *         pool.mine_active[slot] += 1             # <<<<<<<<<<<<<<
+ *         self._pool.mine_active[slot] += 1             # <<<<<<<<<<<<<<
  * 
  *     def __repr__(self) -> str:
 */
-  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_pool, __pyx_mstate_global->__pyx_n_u_mine_active); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 76, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_1);
-  __Pyx_INCREF(__pyx_v_slot);
-  __pyx_t_3 = __pyx_v_slot;
-  __pyx_t_4 = __Pyx_PyObject_GetItem(__pyx_t_1, __pyx_t_3); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 76, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
-  __pyx_t_5 = __Pyx_PyLong_AddObjC(__pyx_t_4, __pyx_mstate_global->__pyx_int_1, 1, 1, 0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 76, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-  if (unlikely((PyObject_SetItem(__pyx_t_1, __pyx_t_3, __pyx_t_5) < 0))) __PYX_ERR(0, 76, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-  __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  if (unlikely(!__pyx_v_self->_pool->mine_active.memview)) {PyErr_SetString(PyExc_AttributeError,"Memoryview is not initialized");__PYX_ERR(0, 76, __pyx_L1_error)}
+  __pyx_t_2 = __Pyx_PyIndex_AsSsize_t(__pyx_v_slot); if (unlikely((__pyx_t_2 == (Py_ssize_t)-1) && PyErr_Occurred())) __PYX_ERR(0, 76, __pyx_L1_error)
+  __pyx_t_3 = __pyx_t_2;
+  __pyx_t_4 = -1;
+  if (__pyx_t_3 < 0) {
+    __pyx_t_3 += __pyx_v_self->_pool->mine_active.shape[0];
+    if (unlikely(__pyx_t_3 < 0)) __pyx_t_4 = 0;
+  } else if (unlikely(__pyx_t_3 >= __pyx_v_self->_pool->mine_active.shape[0])) __pyx_t_4 = 0;
+  if (unlikely(__pyx_t_4 != -1)) {
+    __Pyx_RaiseBufferIndexError(__pyx_t_4);
+    __PYX_ERR(0, 76, __pyx_L1_error)
+  }
+  *((PY_LONG_LONG *) ( /* dim=0 */ ((char *) (((PY_LONG_LONG *) __pyx_v_self->_pool->mine_active.data) + __pyx_t_3)) )) += 1;
+
 
   /* "balancer/pool.py":71
  *     __slots__ = ("_held", "_pool", "node", "slot")
@@ -20861,9 +20865,6 @@ static int __pyx_pf_8balancer_4pool_5Lease___init__(struct __pyx_obj_8balancer_4
   goto __pyx_L0;
   __pyx_L1_error:;
   __Pyx_XDECREF(__pyx_t_1);
-  __Pyx_XDECREF(__pyx_t_3);
-  __Pyx_XDECREF(__pyx_t_4);
-  __Pyx_XDECREF(__pyx_t_5);
   __Pyx_AddTraceback("balancer.pool.Lease.__init__", __pyx_clineno, __pyx_lineno, __pyx_filename);
   __pyx_r = -1;
   __pyx_L0:;
@@ -20874,7 +20875,7 @@ static int __pyx_pf_8balancer_4pool_5Lease___init__(struct __pyx_obj_8balancer_4
 }
 
 /* "balancer/pool.py":78
- *         pool.mine_active[slot] += 1
+ *         self._pool.mine_active[slot] += 1
  * 
  *     def __repr__(self) -> str:             # <<<<<<<<<<<<<<
  *         return f"<Lease of {self.node.address}, {'held' if self._held else 'released'}>"
@@ -20962,7 +20963,7 @@ static PyObject *__pyx_pf_8balancer_4pool_5Lease_2__repr__(struct __pyx_obj_8bal
   goto __pyx_L0;
 
   /* "balancer/pool.py":78
- *         pool.mine_active[slot] += 1
+ *         self._pool.mine_active[slot] += 1
  * 
  *     def __repr__(self) -> str:             # <<<<<<<<<<<<<<
  *         return f"<Lease of {self.node.address}, {'held' if self._held else 'released'}>"
@@ -24335,7 +24336,8 @@ static int __pyx_pf_8balancer_4pool_4Pool___init__(struct __pyx_obj_8balancer_4p
   PyObject *__pyx_t_1 = NULL;
   PyObject *__pyx_t_2 = NULL;
   __Pyx_memviewslice __pyx_t_3 = { 0, 0, { 0 }, { 0 }, { 0 } };
-  size_t __pyx_t_4;
+  __Pyx_memviewslice __pyx_t_4 = { 0, 0, { 0 }, { 0 }, { 0 } };
+  size_t __pyx_t_5;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
@@ -24415,12 +24417,12 @@ static int __pyx_pf_8balancer_4pool_4Pool___init__(struct __pyx_obj_8balancer_4p
   __pyx_t_2 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_epoch); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 149, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __pyx_t_3 = __Pyx_PyObject_to_MemoryviewSlice_dc_PY_LONG_LONG(__pyx_t_2, PyBUF_WRITABLE); if (unlikely(!__pyx_t_3.memview)) __PYX_ERR(0, 149, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_to_MemoryviewSlice_dc_PY_LONG_LONG__const__(__pyx_t_2, 0); if (unlikely(!__pyx_t_4.memview)) __PYX_ERR(0, 149, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   __PYX_XCLEAR_MEMVIEW(&__pyx_v_self->_page_epoch, 0);
-  __pyx_v_self->_page_epoch = __pyx_t_3;
-  __pyx_t_3.memview = NULL;
-  __pyx_t_3.data = NULL;
+  __pyx_v_self->_page_epoch = __pyx_t_4;
+  __pyx_t_4.memview = NULL;
+  __pyx_t_4.data = NULL;
 
   /* "balancer/pool.py":150
  *         self.mine_requests = board.mine.node_requests
@@ -24493,10 +24495,10 @@ static int __pyx_pf_8balancer_4pool_4Pool___init__(struct __pyx_obj_8balancer_4p
 */
   __pyx_t_1 = ((PyObject *)__pyx_v_self);
   __Pyx_INCREF(__pyx_t_1);
-  __pyx_t_4 = 0;
+  __pyx_t_5 = 0;
   {
     PyObject *__pyx_callargs[3] = {__pyx_t_1, __pyx_v_nodes, __pyx_v_picker};
-    __pyx_t_2 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_rebuild, __pyx_callargs+__pyx_t_4, (3-__pyx_t_4) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __pyx_t_2 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_rebuild, __pyx_callargs+__pyx_t_5, (3-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
     if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 155, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
@@ -24518,6 +24520,7 @@ static int __pyx_pf_8balancer_4pool_4Pool___init__(struct __pyx_obj_8balancer_4p
   __Pyx_XDECREF(__pyx_t_1);
   __Pyx_XDECREF(__pyx_t_2);
   __PYX_XCLEAR_MEMVIEW(&__pyx_t_3, 1);
+  __PYX_XCLEAR_MEMVIEW(&__pyx_t_4, 1);
   __Pyx_AddTraceback("balancer.pool.Pool.__init__", __pyx_clineno, __pyx_lineno, __pyx_filename);
   __pyx_r = -1;
   __pyx_L0:;
@@ -25066,10 +25069,8 @@ static PyObject *__pyx_f_8balancer_4pool_4Pool_pick(struct __pyx_obj_8balancer_4
     __Pyx_RaiseBufferIndexError(__pyx_t_7);
     __PYX_ERR(0, 176, __pyx_L1_error)
   }
-  __pyx_t_1 = __Pyx_PyLong_From_PY_LONG_LONG((*((PY_LONG_LONG *) ( /* dim=0 */ ((char *) (((PY_LONG_LONG *) __pyx_v_self->_page_epoch.data) + __pyx_t_6)) )))); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 176, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_8 = __Pyx_PyObject_CompareBoolNe_int_object(__pyx_t_1, __pyx_v_self->_epoch, Py_NE); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 176, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  __pyx_t_8 = ((*((PY_LONG_LONG const  *) ( /* dim=0 */ ((char *) (((PY_LONG_LONG const  *) __pyx_v_self->_page_epoch.data) + __pyx_t_6)) ))) != __pyx_v_self->_epoch);
+
   if (__pyx_t_8) {
 
 
@@ -26813,12 +26814,7 @@ static PyObject *__pyx_f_8balancer_4pool_4Pool__refresh(struct __pyx_obj_8balanc
     __Pyx_RaiseBufferIndexError(__pyx_t_7);
     __PYX_ERR(0, 209, __pyx_L1_error)
   }
-  __pyx_t_1 = __Pyx_PyLong_From_PY_LONG_LONG((*((PY_LONG_LONG *) ( /* dim=0 */ ((char *) (((PY_LONG_LONG *) __pyx_v_self->_page_epoch.data) + __pyx_t_6)) )))); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 209, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_1);
-  __Pyx_GIVEREF(__pyx_t_1);
-  __Pyx_GOTREF(__pyx_v_self->_epoch);
-  __Pyx_DECREF_SET(__pyx_v_self->_epoch, __pyx_t_1);
-  __pyx_t_1 = 0;
+  __pyx_v_self->_epoch = (*((PY_LONG_LONG const  *) ( /* dim=0 */ ((char *) (((PY_LONG_LONG const  *) __pyx_v_self->_page_epoch.data) + __pyx_t_6)) )));
 
   /* "balancer/pool.py":210
  *         """Read states and weights again; the epoch first, so that a change meanwhile is seen next time."""
@@ -28724,7 +28720,7 @@ static PyObject *__pyx_pf_8balancer_4pool_4Pool_20_remember_turns(struct __pyx_o
  * cdef class Pool:
  *     cdef public object name             # <<<<<<<<<<<<<<
  *     cdef public tuple nodes
- *     cdef object _board, _picker, _epoch
+ *     cdef object _board, _picker
 */
 
 /* Python wrapper */
@@ -28886,8 +28882,8 @@ static int __pyx_pf_8balancer_4pool_4Pool_4name_4__del__(struct __pyx_obj_8balan
  * cdef class Pool:
  *     cdef public object name
  *     cdef public tuple nodes             # <<<<<<<<<<<<<<
- *     cdef object _board, _picker, _epoch
- *     cdef long long[::1] _page_epoch, mine_active, mine_requests
+ *     cdef object _board, _picker
+ *     cdef long long _epoch
 */
 
 /* Python wrapper */
@@ -29063,9 +29059,9 @@ static int __pyx_pf_8balancer_4pool_4Pool_5nodes_4__del__(struct __pyx_obj_8bala
   return __pyx_r;
 }
 
-/* "balancer/pool.pxd":19
- *     cdef object _board, _picker, _epoch
- *     cdef long long[::1] _page_epoch, mine_active, mine_requests
+/* "balancer/pool.pxd":21
+ *     cdef const long long[::1] _page_epoch
+ *     cdef long long[::1] mine_active, mine_requests
  *     cdef public object _last, _worker_index             # <<<<<<<<<<<<<<
  *     cdef public dict _credits
  *     cdef public _Choice _primaries, _backups
@@ -29381,8 +29377,8 @@ static int __pyx_pf_8balancer_4pool_4Pool_13_worker_index_4__del__(struct __pyx_
   return __pyx_r;
 }
 
-/* "balancer/pool.pxd":20
- *     cdef long long[::1] _page_epoch, mine_active, mine_requests
+/* "balancer/pool.pxd":22
+ *     cdef long long[::1] mine_active, mine_requests
  *     cdef public object _last, _worker_index
  *     cdef public dict _credits             # <<<<<<<<<<<<<<
  *     cdef public _Choice _primaries, _backups
@@ -29480,7 +29476,7 @@ static int __pyx_pf_8balancer_4pool_4Pool_8_credits_2__set__(struct __pyx_obj_8b
       /*try:*/ {
         __pyx_t_2 = __pyx_v_value;
         __Pyx_INCREF(__pyx_t_2);
-        if (!(likely(PyDict_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("dict", __pyx_t_2))) __PYX_ERR(2, 20, __pyx_L4_error)
+        if (!(likely(PyDict_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("dict", __pyx_t_2))) __PYX_ERR(2, 22, __pyx_L4_error)
         __Pyx_GIVEREF(__pyx_t_2);
         __Pyx_GOTREF(__pyx_v_self->_credits);
         __Pyx_DECREF_SET(__pyx_v_self->_credits, ((PyObject*)__pyx_t_2));
@@ -29562,7 +29558,7 @@ static int __pyx_pf_8balancer_4pool_4Pool_8_credits_4__del__(struct __pyx_obj_8b
   return __pyx_r;
 }
 
-/* "balancer/pool.pxd":21
+/* "balancer/pool.pxd":23
  *     cdef public object _last, _worker_index
  *     cdef public dict _credits
  *     cdef public _Choice _primaries, _backups             # <<<<<<<<<<<<<<
@@ -29661,7 +29657,7 @@ static int __pyx_pf_8balancer_4pool_4Pool_10_primaries_2__set__(struct __pyx_obj
       /*try:*/ {
         __pyx_t_2 = __pyx_v_value;
         __Pyx_INCREF(__pyx_t_2);
-        if (!(likely(((__pyx_t_2) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_2, __pyx_mstate_global->__pyx_ptype_8balancer_4pool__Choice))))) __PYX_ERR(2, 21, __pyx_L4_error)
+        if (!(likely(((__pyx_t_2) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_2, __pyx_mstate_global->__pyx_ptype_8balancer_4pool__Choice))))) __PYX_ERR(2, 23, __pyx_L4_error)
         __Pyx_GIVEREF(__pyx_t_2);
         __Pyx_GOTREF((PyObject *)__pyx_v_self->_primaries);
         __Pyx_DECREF_SET(__pyx_v_self->_primaries, ((struct __pyx_obj_8balancer_4pool__Choice *)__pyx_t_2));
@@ -29834,7 +29830,7 @@ static int __pyx_pf_8balancer_4pool_4Pool_8_backups_2__set__(struct __pyx_obj_8b
       /*try:*/ {
         __pyx_t_2 = __pyx_v_value;
         __Pyx_INCREF(__pyx_t_2);
-        if (!(likely(((__pyx_t_2) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_2, __pyx_mstate_global->__pyx_ptype_8balancer_4pool__Choice))))) __PYX_ERR(2, 21, __pyx_L4_error)
+        if (!(likely(((__pyx_t_2) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_2, __pyx_mstate_global->__pyx_ptype_8balancer_4pool__Choice))))) __PYX_ERR(2, 23, __pyx_L4_error)
         __Pyx_GIVEREF(__pyx_t_2);
         __Pyx_GOTREF((PyObject *)__pyx_v_self->_backups);
         __Pyx_DECREF_SET(__pyx_v_self->_backups, ((struct __pyx_obj_8balancer_4pool__Choice *)__pyx_t_2));
@@ -29975,8 +29971,9 @@ static PyObject *__pyx_pf_8balancer_4pool_4Pool_22__reduce_cython__(struct __pyx
   PyObject *__pyx_t_3 = NULL;
   PyObject *__pyx_t_4 = NULL;
   PyObject *__pyx_t_5 = NULL;
-  int __pyx_t_6;
+  PyObject *__pyx_t_6 = NULL;
   int __pyx_t_7;
+  int __pyx_t_8;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
@@ -30003,58 +30000,60 @@ static PyObject *__pyx_pf_8balancer_4pool_4Pool_22__reduce_cython__(struct __pyx
  *         _dict = getattr(self, '__dict__', None)
  *     if _dict is not None and _dict:
 */
-        if (unlikely(!__pyx_v_self->_page_epoch.memview)) {PyErr_SetString(PyExc_AttributeError,"Memoryview is not initialized");__PYX_ERR(1, 6, __pyx_L4_error)}
-        __pyx_t_2 = __pyx_memoryview_fromslice(__pyx_v_self->_page_epoch, 1, (PyObject *(*)(char *)) __pyx_memview_get_PY_LONG_LONG, (int (*)(char *, PyObject *)) __pyx_memview_set_PY_LONG_LONG, 0);; if (unlikely(!__pyx_t_2)) __PYX_ERR(1, 6, __pyx_L4_error)
+        __pyx_t_2 = __Pyx_PyLong_From_PY_LONG_LONG(__pyx_v_self->_epoch); if (unlikely(!__pyx_t_2)) __PYX_ERR(1, 6, __pyx_L4_error)
         __Pyx_GOTREF(__pyx_t_2);
-        if (unlikely(!__pyx_v_self->mine_active.memview)) {PyErr_SetString(PyExc_AttributeError,"Memoryview is not initialized");__PYX_ERR(1, 6, __pyx_L4_error)}
-        __pyx_t_3 = __pyx_memoryview_fromslice(__pyx_v_self->mine_active, 1, (PyObject *(*)(char *)) __pyx_memview_get_PY_LONG_LONG, (int (*)(char *, PyObject *)) __pyx_memview_set_PY_LONG_LONG, 0);; if (unlikely(!__pyx_t_3)) __PYX_ERR(1, 6, __pyx_L4_error)
+        if (unlikely(!__pyx_v_self->_page_epoch.memview)) {PyErr_SetString(PyExc_AttributeError,"Memoryview is not initialized");__PYX_ERR(1, 6, __pyx_L4_error)}
+        __pyx_t_3 = __pyx_memoryview_fromslice(__pyx_v_self->_page_epoch, 1, (PyObject *(*)(char *)) __pyx_memview_get_PY_LONG_LONG__const__, (int (*)(char *, PyObject *)) NULL, 0);; if (unlikely(!__pyx_t_3)) __PYX_ERR(1, 6, __pyx_L4_error)
         __Pyx_GOTREF(__pyx_t_3);
-        if (unlikely(!__pyx_v_self->mine_requests.memview)) {PyErr_SetString(PyExc_AttributeError,"Memoryview is not initialized");__PYX_ERR(1, 6, __pyx_L4_error)}
-        __pyx_t_4 = __pyx_memoryview_fromslice(__pyx_v_self->mine_requests, 1, (PyObject *(*)(char *)) __pyx_memview_get_PY_LONG_LONG, (int (*)(char *, PyObject *)) __pyx_memview_set_PY_LONG_LONG, 0);; if (unlikely(!__pyx_t_4)) __PYX_ERR(1, 6, __pyx_L4_error)
+        if (unlikely(!__pyx_v_self->mine_active.memview)) {PyErr_SetString(PyExc_AttributeError,"Memoryview is not initialized");__PYX_ERR(1, 6, __pyx_L4_error)}
+        __pyx_t_4 = __pyx_memoryview_fromslice(__pyx_v_self->mine_active, 1, (PyObject *(*)(char *)) __pyx_memview_get_PY_LONG_LONG, (int (*)(char *, PyObject *)) __pyx_memview_set_PY_LONG_LONG, 0);; if (unlikely(!__pyx_t_4)) __PYX_ERR(1, 6, __pyx_L4_error)
         __Pyx_GOTREF(__pyx_t_4);
-        __pyx_t_5 = PyTuple_New(13); if (unlikely(!__pyx_t_5)) __PYX_ERR(1, 6, __pyx_L4_error)
+        if (unlikely(!__pyx_v_self->mine_requests.memview)) {PyErr_SetString(PyExc_AttributeError,"Memoryview is not initialized");__PYX_ERR(1, 6, __pyx_L4_error)}
+        __pyx_t_5 = __pyx_memoryview_fromslice(__pyx_v_self->mine_requests, 1, (PyObject *(*)(char *)) __pyx_memview_get_PY_LONG_LONG, (int (*)(char *, PyObject *)) __pyx_memview_set_PY_LONG_LONG, 0);; if (unlikely(!__pyx_t_5)) __PYX_ERR(1, 6, __pyx_L4_error)
         __Pyx_GOTREF(__pyx_t_5);
+        __pyx_t_6 = PyTuple_New(13); if (unlikely(!__pyx_t_6)) __PYX_ERR(1, 6, __pyx_L4_error)
+        __Pyx_GOTREF(__pyx_t_6);
         __Pyx_INCREF((PyObject *)__pyx_v_self->_backups);
         __Pyx_GIVEREF((PyObject *)__pyx_v_self->_backups);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, ((PyObject *)__pyx_v_self->_backups)) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 0, ((PyObject *)__pyx_v_self->_backups)) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
         __Pyx_INCREF(__pyx_v_self->_board);
         __Pyx_GIVEREF(__pyx_v_self->_board);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_v_self->_board) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 1, __pyx_v_self->_board) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
         __Pyx_INCREF(__pyx_v_self->_credits);
         __Pyx_GIVEREF(__pyx_v_self->_credits);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 2, __pyx_v_self->_credits) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
-        __Pyx_INCREF(__pyx_v_self->_epoch);
-        __Pyx_GIVEREF(__pyx_v_self->_epoch);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 3, __pyx_v_self->_epoch) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 2, __pyx_v_self->_credits) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        __Pyx_GIVEREF(__pyx_t_2);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 3, __pyx_t_2) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
         __Pyx_INCREF(__pyx_v_self->_last);
         __Pyx_GIVEREF(__pyx_v_self->_last);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 4, __pyx_v_self->_last) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
-        __Pyx_GIVEREF(__pyx_t_2);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 5, __pyx_t_2) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 4, __pyx_v_self->_last) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        __Pyx_GIVEREF(__pyx_t_3);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 5, __pyx_t_3) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
         __Pyx_INCREF(__pyx_v_self->_picker);
         __Pyx_GIVEREF(__pyx_v_self->_picker);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 6, __pyx_v_self->_picker) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 6, __pyx_v_self->_picker) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
         __Pyx_INCREF((PyObject *)__pyx_v_self->_primaries);
         __Pyx_GIVEREF((PyObject *)__pyx_v_self->_primaries);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 7, ((PyObject *)__pyx_v_self->_primaries)) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 7, ((PyObject *)__pyx_v_self->_primaries)) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
         __Pyx_INCREF(__pyx_v_self->_worker_index);
         __Pyx_GIVEREF(__pyx_v_self->_worker_index);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 8, __pyx_v_self->_worker_index) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
-        __Pyx_GIVEREF(__pyx_t_3);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 9, __pyx_t_3) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 8, __pyx_v_self->_worker_index) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
         __Pyx_GIVEREF(__pyx_t_4);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 10, __pyx_t_4) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 9, __pyx_t_4) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        __Pyx_GIVEREF(__pyx_t_5);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 10, __pyx_t_5) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
         __Pyx_INCREF(__pyx_v_self->name);
         __Pyx_GIVEREF(__pyx_v_self->name);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 11, __pyx_v_self->name) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 11, __pyx_v_self->name) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
         __Pyx_INCREF(__pyx_v_self->nodes);
         __Pyx_GIVEREF(__pyx_v_self->nodes);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 12, __pyx_v_self->nodes) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 12, __pyx_v_self->nodes) != (0)) __PYX_ERR(1, 6, __pyx_L4_error);
         __pyx_t_2 = 0;
         __pyx_t_3 = 0;
         __pyx_t_4 = 0;
-        __pyx_v_state = ((PyObject*)__pyx_t_5);
         __pyx_t_5 = 0;
+        __pyx_v_state = ((PyObject*)__pyx_t_6);
+        __pyx_t_6 = 0;
 
         /* "(tree fragment)":7
  *     with CRITICAL_SECTION(self):
@@ -30063,10 +30062,10 @@ static PyObject *__pyx_pf_8balancer_4pool_4Pool_22__reduce_cython__(struct __pyx
  *     if _dict is not None and _dict:
  *         state += (_dict,)
 */
-        __pyx_t_5 = __Pyx_GetAttr3(((PyObject *)__pyx_v_self), __pyx_mstate_global->__pyx_n_u_dict, Py_None); if (unlikely(!__pyx_t_5)) __PYX_ERR(1, 7, __pyx_L4_error)
-        __Pyx_GOTREF(__pyx_t_5);
-        __pyx_v__dict = __pyx_t_5;
-        __pyx_t_5 = 0;
+        __pyx_t_6 = __Pyx_GetAttr3(((PyObject *)__pyx_v_self), __pyx_mstate_global->__pyx_n_u_dict, Py_None); if (unlikely(!__pyx_t_6)) __PYX_ERR(1, 7, __pyx_L4_error)
+        __Pyx_GOTREF(__pyx_t_6);
+        __pyx_v__dict = __pyx_t_6;
+        __pyx_t_6 = 0;
       }
 
       /* "(tree fragment)":5
@@ -30097,21 +30096,21 @@ static PyObject *__pyx_pf_8balancer_4pool_4Pool_22__reduce_cython__(struct __pyx
  *         state += (_dict,)
  *         use_setstate = True
 */
-  __pyx_t_7 = (__pyx_v__dict != Py_None);
-  if (__pyx_t_7) {
+  __pyx_t_8 = (__pyx_v__dict != Py_None);
+  if (__pyx_t_8) {
 
   } else {
 
-    __pyx_t_6 = __pyx_t_7;
+    __pyx_t_7 = __pyx_t_8;
 
     goto __pyx_L7_bool_binop_done;
   }
-  __pyx_t_7 = __Pyx_PyObject_IsTrue(__pyx_v__dict); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(1, 8, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_PyObject_IsTrue(__pyx_v__dict); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(1, 8, __pyx_L1_error)
 
-  __pyx_t_6 = __pyx_t_7;
+  __pyx_t_7 = __pyx_t_8;
 
   __pyx_L7_bool_binop_done:;
-  if (__pyx_t_6) {
+  if (__pyx_t_7) {
 
 
     /* "(tree fragment)":9
@@ -30126,18 +30125,18 @@ static PyObject *__pyx_pf_8balancer_4pool_4Pool_22__reduce_cython__(struct __pyx
     __Pyx_INCREF(__pyx_v__dict);
     __Pyx_GIVEREF(__pyx_v__dict);
     if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_v__dict) != (0)) __PYX_ERR(1, 9, __pyx_L1_error);
-    __pyx_t_5 = PyNumber_InPlaceAdd(__pyx_v_state, __pyx_t_1); if (unlikely(!__pyx_t_5)) __PYX_ERR(1, 9, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
+    __pyx_t_6 = PyNumber_InPlaceAdd(__pyx_v_state, __pyx_t_1); if (unlikely(!__pyx_t_6)) __PYX_ERR(1, 9, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_6);
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __Pyx_DECREF_SET(__pyx_v_state, ((PyObject*)__pyx_t_5));
-    __pyx_t_5 = 0;
+    __Pyx_DECREF_SET(__pyx_v_state, ((PyObject*)__pyx_t_6));
+    __pyx_t_6 = 0;
 
     /* "(tree fragment)":10
  *     if _dict is not None and _dict:
  *         state += (_dict,)
  *         use_setstate = True             # <<<<<<<<<<<<<<
  *     else:
- *         use_setstate = self._backups is not None or self._board is not None or self._credits is not None or self._epoch is not None or self._last is not None or self._picker is not None or self._primaries is not None or self._worker_index is not None or self.name is not None or self.nodes is not None
+ *         use_setstate = self._backups is not None or self._board is not None or self._credits is not None or self._last is not None or self._picker is not None or self._primaries is not None or self._worker_index is not None or self.name is not None or self.nodes is not None
 */
     __pyx_v_use_setstate = 1;
 
@@ -30154,104 +30153,95 @@ static PyObject *__pyx_pf_8balancer_4pool_4Pool_22__reduce_cython__(struct __pyx
   /* "(tree fragment)":12
  *         use_setstate = True
  *     else:
- *         use_setstate = self._backups is not None or self._board is not None or self._credits is not None or self._epoch is not None or self._last is not None or self._picker is not None or self._primaries is not None or self._worker_index is not None or self.name is not None or self.nodes is not None             # <<<<<<<<<<<<<<
+ *         use_setstate = self._backups is not None or self._board is not None or self._credits is not None or self._last is not None or self._picker is not None or self._primaries is not None or self._worker_index is not None or self.name is not None or self.nodes is not None             # <<<<<<<<<<<<<<
  *     if use_setstate:
  *         return __pyx_unpickle_Pool, (type(self), 0x86887e4, None), state
 */
   /*else*/ {
-    __pyx_t_7 = (((PyObject *)__pyx_v_self->_backups) != Py_None);
-    if (!__pyx_t_7) {
+    __pyx_t_8 = (((PyObject *)__pyx_v_self->_backups) != Py_None);
+    if (!__pyx_t_8) {
 
     } else {
 
-      __pyx_t_6 = __pyx_t_7;
+      __pyx_t_7 = __pyx_t_8;
 
       goto __pyx_L9_bool_binop_done;
     }
-    __pyx_t_7 = (__pyx_v_self->_board != Py_None);
-    if (!__pyx_t_7) {
+    __pyx_t_8 = (__pyx_v_self->_board != Py_None);
+    if (!__pyx_t_8) {
 
     } else {
 
-      __pyx_t_6 = __pyx_t_7;
+      __pyx_t_7 = __pyx_t_8;
 
       goto __pyx_L9_bool_binop_done;
     }
-    __pyx_t_7 = (__pyx_v_self->_credits != ((PyObject*)Py_None));
-    if (!__pyx_t_7) {
+    __pyx_t_8 = (__pyx_v_self->_credits != ((PyObject*)Py_None));
+    if (!__pyx_t_8) {
 
     } else {
 
-      __pyx_t_6 = __pyx_t_7;
+      __pyx_t_7 = __pyx_t_8;
 
       goto __pyx_L9_bool_binop_done;
     }
-    __pyx_t_7 = (__pyx_v_self->_epoch != Py_None);
-    if (!__pyx_t_7) {
+    __pyx_t_8 = (__pyx_v_self->_last != Py_None);
+    if (!__pyx_t_8) {
 
     } else {
 
-      __pyx_t_6 = __pyx_t_7;
+      __pyx_t_7 = __pyx_t_8;
 
       goto __pyx_L9_bool_binop_done;
     }
-    __pyx_t_7 = (__pyx_v_self->_last != Py_None);
-    if (!__pyx_t_7) {
+    __pyx_t_8 = (__pyx_v_self->_picker != Py_None);
+    if (!__pyx_t_8) {
 
     } else {
 
-      __pyx_t_6 = __pyx_t_7;
+      __pyx_t_7 = __pyx_t_8;
 
       goto __pyx_L9_bool_binop_done;
     }
-    __pyx_t_7 = (__pyx_v_self->_picker != Py_None);
-    if (!__pyx_t_7) {
+    __pyx_t_8 = (((PyObject *)__pyx_v_self->_primaries) != Py_None);
+    if (!__pyx_t_8) {
 
     } else {
 
-      __pyx_t_6 = __pyx_t_7;
+      __pyx_t_7 = __pyx_t_8;
 
       goto __pyx_L9_bool_binop_done;
     }
-    __pyx_t_7 = (((PyObject *)__pyx_v_self->_primaries) != Py_None);
-    if (!__pyx_t_7) {
+    __pyx_t_8 = (__pyx_v_self->_worker_index != Py_None);
+    if (!__pyx_t_8) {
 
     } else {
 
-      __pyx_t_6 = __pyx_t_7;
+      __pyx_t_7 = __pyx_t_8;
 
       goto __pyx_L9_bool_binop_done;
     }
-    __pyx_t_7 = (__pyx_v_self->_worker_index != Py_None);
-    if (!__pyx_t_7) {
+    __pyx_t_8 = (__pyx_v_self->name != Py_None);
+    if (!__pyx_t_8) {
 
     } else {
 
-      __pyx_t_6 = __pyx_t_7;
+      __pyx_t_7 = __pyx_t_8;
 
       goto __pyx_L9_bool_binop_done;
     }
-    __pyx_t_7 = (__pyx_v_self->name != Py_None);
-    if (!__pyx_t_7) {
+    __pyx_t_8 = (__pyx_v_self->nodes != ((PyObject*)Py_None));
 
-    } else {
-
-      __pyx_t_6 = __pyx_t_7;
-
-      goto __pyx_L9_bool_binop_done;
-    }
-    __pyx_t_7 = (__pyx_v_self->nodes != ((PyObject*)Py_None));
-
-    __pyx_t_6 = __pyx_t_7;
+    __pyx_t_7 = __pyx_t_8;
 
     __pyx_L9_bool_binop_done:;
-    __pyx_v_use_setstate = __pyx_t_6;
+    __pyx_v_use_setstate = __pyx_t_7;
   }
   __pyx_L6:;
 
   /* "(tree fragment)":13
  *     else:
- *         use_setstate = self._backups is not None or self._board is not None or self._credits is not None or self._epoch is not None or self._last is not None or self._picker is not None or self._primaries is not None or self._worker_index is not None or self.name is not None or self.nodes is not None
+ *         use_setstate = self._backups is not None or self._board is not None or self._credits is not None or self._last is not None or self._picker is not None or self._primaries is not None or self._worker_index is not None or self.name is not None or self.nodes is not None
  *     if use_setstate:             # <<<<<<<<<<<<<<
  *         return __pyx_unpickle_Pool, (type(self), 0x86887e4, None), state
  *     else:
@@ -30259,14 +30249,14 @@ static PyObject *__pyx_pf_8balancer_4pool_4Pool_22__reduce_cython__(struct __pyx
   if (__pyx_v_use_setstate) {
 
     /* "(tree fragment)":14
- *         use_setstate = self._backups is not None or self._board is not None or self._credits is not None or self._epoch is not None or self._last is not None or self._picker is not None or self._primaries is not None or self._worker_index is not None or self.name is not None or self.nodes is not None
+ *         use_setstate = self._backups is not None or self._board is not None or self._credits is not None or self._last is not None or self._picker is not None or self._primaries is not None or self._worker_index is not None or self.name is not None or self.nodes is not None
  *     if use_setstate:
  *         return __pyx_unpickle_Pool, (type(self), 0x86887e4, None), state             # <<<<<<<<<<<<<<
  *     else:
  *         return __pyx_unpickle_Pool, (type(self), 0x86887e4, state)
 */
-    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_pyx_unpickle_Pool); if (unlikely(!__pyx_t_5)) __PYX_ERR(1, 14, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
+    __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_pyx_unpickle_Pool); if (unlikely(!__pyx_t_6)) __PYX_ERR(1, 14, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_6);
     __pyx_t_1 = PyTuple_New(3); if (unlikely(!__pyx_t_1)) __PYX_ERR(1, 14, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_INCREF(((PyObject *)Py_TYPE(((PyObject *)__pyx_v_self))));
@@ -30278,31 +30268,31 @@ static PyObject *__pyx_pf_8balancer_4pool_4Pool_22__reduce_cython__(struct __pyx
     __Pyx_INCREF(Py_None);
     __Pyx_GIVEREF(Py_None);
     if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 2, Py_None) != (0)) __PYX_ERR(1, 14, __pyx_L1_error);
-    __pyx_t_4 = PyTuple_New(3); if (unlikely(!__pyx_t_4)) __PYX_ERR(1, 14, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
-    __Pyx_GIVEREF(__pyx_t_5);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_4, 0, __pyx_t_5) != (0)) __PYX_ERR(1, 14, __pyx_L1_error);
+    __pyx_t_5 = PyTuple_New(3); if (unlikely(!__pyx_t_5)) __PYX_ERR(1, 14, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_5);
+    __Pyx_GIVEREF(__pyx_t_6);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_t_6) != (0)) __PYX_ERR(1, 14, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_1);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_4, 1, __pyx_t_1) != (0)) __PYX_ERR(1, 14, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_1) != (0)) __PYX_ERR(1, 14, __pyx_L1_error);
     __Pyx_INCREF(__pyx_v_state);
     __Pyx_GIVEREF(__pyx_v_state);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_4, 2, __pyx_v_state) != (0)) __PYX_ERR(1, 14, __pyx_L1_error);
-    __pyx_t_5 = 0;
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 2, __pyx_v_state) != (0)) __PYX_ERR(1, 14, __pyx_L1_error);
+    __pyx_t_6 = 0;
     __pyx_t_1 = 0;
     {
       PyObject *__pyx_temp;
       {
         __pyx_temp = __pyx_r;
-        __pyx_r = __pyx_t_4;
+        __pyx_r = __pyx_t_5;
       }
       __Pyx_XDECREF(__pyx_temp);
     }
-    __pyx_t_4 = 0;
+    __pyx_t_5 = 0;
     goto __pyx_L0;
 
     /* "(tree fragment)":13
  *     else:
- *         use_setstate = self._backups is not None or self._board is not None or self._credits is not None or self._epoch is not None or self._last is not None or self._picker is not None or self._primaries is not None or self._worker_index is not None or self.name is not None or self.nodes is not None
+ *         use_setstate = self._backups is not None or self._board is not None or self._credits is not None or self._last is not None or self._picker is not None or self._primaries is not None or self._worker_index is not None or self.name is not None or self.nodes is not None
  *     if use_setstate:             # <<<<<<<<<<<<<<
  *         return __pyx_unpickle_Pool, (type(self), 0x86887e4, None), state
  *     else:
@@ -30317,8 +30307,8 @@ static PyObject *__pyx_pf_8balancer_4pool_4Pool_22__reduce_cython__(struct __pyx
  *     __pyx_unpickle_Pool__set_state(self, __pyx_state)
 */
   /*else*/ {
-    __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_pyx_unpickle_Pool); if (unlikely(!__pyx_t_4)) __PYX_ERR(1, 16, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
+    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_pyx_unpickle_Pool); if (unlikely(!__pyx_t_5)) __PYX_ERR(1, 16, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_5);
     __pyx_t_1 = PyTuple_New(3); if (unlikely(!__pyx_t_1)) __PYX_ERR(1, 16, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_INCREF(((PyObject *)Py_TYPE(((PyObject *)__pyx_v_self))));
@@ -30330,23 +30320,23 @@ static PyObject *__pyx_pf_8balancer_4pool_4Pool_22__reduce_cython__(struct __pyx
     __Pyx_INCREF(__pyx_v_state);
     __Pyx_GIVEREF(__pyx_v_state);
     if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 2, __pyx_v_state) != (0)) __PYX_ERR(1, 16, __pyx_L1_error);
-    __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(1, 16, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
-    __Pyx_GIVEREF(__pyx_t_4);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_t_4) != (0)) __PYX_ERR(1, 16, __pyx_L1_error);
+    __pyx_t_6 = PyTuple_New(2); if (unlikely(!__pyx_t_6)) __PYX_ERR(1, 16, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_6);
+    __Pyx_GIVEREF(__pyx_t_5);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 0, __pyx_t_5) != (0)) __PYX_ERR(1, 16, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_1);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_1) != (0)) __PYX_ERR(1, 16, __pyx_L1_error);
-    __pyx_t_4 = 0;
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_6, 1, __pyx_t_1) != (0)) __PYX_ERR(1, 16, __pyx_L1_error);
+    __pyx_t_5 = 0;
     __pyx_t_1 = 0;
     {
       PyObject *__pyx_temp;
       {
         __pyx_temp = __pyx_r;
-        __pyx_r = __pyx_t_5;
+        __pyx_r = __pyx_t_6;
       }
       __Pyx_XDECREF(__pyx_temp);
     }
-    __pyx_t_5 = 0;
+    __pyx_t_6 = 0;
     goto __pyx_L0;
   }
 
@@ -30363,6 +30353,7 @@ static PyObject *__pyx_pf_8balancer_4pool_4Pool_22__reduce_cython__(struct __pyx
   __Pyx_XDECREF(__pyx_t_3);
   __Pyx_XDECREF(__pyx_t_4);
   __Pyx_XDECREF(__pyx_t_5);
+  __Pyx_XDECREF(__pyx_t_6);
   __Pyx_AddTraceback("balancer.pool.Pool.__reduce_cython__", __pyx_clineno, __pyx_lineno, __pyx_filename);
   __pyx_r = NULL;
   __pyx_L0:;
@@ -32270,8 +32261,10 @@ static PyObject *__pyx_f_8balancer_4pool___pyx_unpickle_Pool__set_state(struct _
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
-  __Pyx_memviewslice __pyx_t_2 = { 0, 0, { 0 }, { 0 }, { 0 } };
-  int __pyx_t_3;
+  PY_LONG_LONG __pyx_t_2;
+  __Pyx_memviewslice __pyx_t_3 = { 0, 0, { 0 }, { 0 }, { 0 } };
+  __Pyx_memviewslice __pyx_t_4 = { 0, 0, { 0 }, { 0 }, { 0 } };
+  int __pyx_t_5;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
@@ -32305,10 +32298,9 @@ static PyObject *__pyx_f_8balancer_4pool___pyx_unpickle_Pool__set_state(struct _
   __pyx_t_1 = 0;
   __pyx_t_1 = __Pyx_GetItemInt(__pyx_v___pyx_state, 3, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_1)) __PYX_ERR(1, 12, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __Pyx_GIVEREF(__pyx_t_1);
-  __Pyx_GOTREF(__pyx_v___pyx_result->_epoch);
-  __Pyx_DECREF_SET(__pyx_v___pyx_result->_epoch, __pyx_t_1);
-  __pyx_t_1 = 0;
+  __pyx_t_2 = __Pyx_PyLong_As_PY_LONG_LONG(__pyx_t_1); if (unlikely((__pyx_t_2 == (PY_LONG_LONG)-1) && PyErr_Occurred())) __PYX_ERR(1, 12, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  __pyx_v___pyx_result->_epoch = __pyx_t_2;
   __pyx_t_1 = __Pyx_GetItemInt(__pyx_v___pyx_state, 4, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_1)) __PYX_ERR(1, 12, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_GIVEREF(__pyx_t_1);
@@ -32317,12 +32309,12 @@ static PyObject *__pyx_f_8balancer_4pool___pyx_unpickle_Pool__set_state(struct _
   __pyx_t_1 = 0;
   __pyx_t_1 = __Pyx_GetItemInt(__pyx_v___pyx_state, 5, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_1)) __PYX_ERR(1, 12, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_2 = __Pyx_PyObject_to_MemoryviewSlice_dc_PY_LONG_LONG(__pyx_t_1, PyBUF_WRITABLE); if (unlikely(!__pyx_t_2.memview)) __PYX_ERR(1, 12, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_to_MemoryviewSlice_dc_PY_LONG_LONG__const__(__pyx_t_1, 0); if (unlikely(!__pyx_t_3.memview)) __PYX_ERR(1, 12, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __PYX_XCLEAR_MEMVIEW(&__pyx_v___pyx_result->_page_epoch, 0);
-  __pyx_v___pyx_result->_page_epoch = __pyx_t_2;
-  __pyx_t_2.memview = NULL;
-  __pyx_t_2.data = NULL;
+  __pyx_v___pyx_result->_page_epoch = __pyx_t_3;
+  __pyx_t_3.memview = NULL;
+  __pyx_t_3.data = NULL;
   __pyx_t_1 = __Pyx_GetItemInt(__pyx_v___pyx_state, 6, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_1)) __PYX_ERR(1, 12, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_GIVEREF(__pyx_t_1);
@@ -32344,20 +32336,20 @@ static PyObject *__pyx_f_8balancer_4pool___pyx_unpickle_Pool__set_state(struct _
   __pyx_t_1 = 0;
   __pyx_t_1 = __Pyx_GetItemInt(__pyx_v___pyx_state, 9, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_1)) __PYX_ERR(1, 12, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_2 = __Pyx_PyObject_to_MemoryviewSlice_dc_PY_LONG_LONG(__pyx_t_1, PyBUF_WRITABLE); if (unlikely(!__pyx_t_2.memview)) __PYX_ERR(1, 12, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_to_MemoryviewSlice_dc_PY_LONG_LONG(__pyx_t_1, PyBUF_WRITABLE); if (unlikely(!__pyx_t_4.memview)) __PYX_ERR(1, 12, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __PYX_XCLEAR_MEMVIEW(&__pyx_v___pyx_result->mine_active, 0);
-  __pyx_v___pyx_result->mine_active = __pyx_t_2;
-  __pyx_t_2.memview = NULL;
-  __pyx_t_2.data = NULL;
+  __pyx_v___pyx_result->mine_active = __pyx_t_4;
+  __pyx_t_4.memview = NULL;
+  __pyx_t_4.data = NULL;
   __pyx_t_1 = __Pyx_GetItemInt(__pyx_v___pyx_state, 10, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_1)) __PYX_ERR(1, 12, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_2 = __Pyx_PyObject_to_MemoryviewSlice_dc_PY_LONG_LONG(__pyx_t_1, PyBUF_WRITABLE); if (unlikely(!__pyx_t_2.memview)) __PYX_ERR(1, 12, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_to_MemoryviewSlice_dc_PY_LONG_LONG(__pyx_t_1, PyBUF_WRITABLE); if (unlikely(!__pyx_t_4.memview)) __PYX_ERR(1, 12, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __PYX_XCLEAR_MEMVIEW(&__pyx_v___pyx_result->mine_requests, 0);
-  __pyx_v___pyx_result->mine_requests = __pyx_t_2;
-  __pyx_t_2.memview = NULL;
-  __pyx_t_2.data = NULL;
+  __pyx_v___pyx_result->mine_requests = __pyx_t_4;
+  __pyx_t_4.memview = NULL;
+  __pyx_t_4.data = NULL;
   __pyx_t_1 = __Pyx_GetItemInt(__pyx_v___pyx_state, 11, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_1)) __PYX_ERR(1, 12, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_GIVEREF(__pyx_t_1);
@@ -32377,7 +32369,7 @@ static PyObject *__pyx_f_8balancer_4pool___pyx_unpickle_Pool__set_state(struct _
  *     __pyx_result._backups = __pyx_state[0]; __pyx_result._board = __pyx_state[1]; __pyx_result._credits = __pyx_state[2]; __pyx_result._epoch = __pyx_state[3]; __pyx_result._last = __pyx_state[4]; __pyx_result._page_epoch = __pyx_state[5]; __pyx_result._picker = __pyx_state[6]; __pyx_result._primaries = __pyx_state[7]; __pyx_result._worker_index = __pyx_state[8]; __pyx_result.mine_active = __pyx_state[9]; __pyx_result.mine_requests = __pyx_state[10]; __pyx_result.name = __pyx_state[11]; __pyx_result.nodes = __pyx_state[12]
  *     __Pyx_UpdateUnpickledDict(__pyx_result, __pyx_state, 13)             # <<<<<<<<<<<<<<
 */
-  __pyx_t_3 = __Pyx_UpdateUnpickledDict(((PyObject *)__pyx_v___pyx_result), __pyx_v___pyx_state, 13); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(1, 13, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_UpdateUnpickledDict(((PyObject *)__pyx_v___pyx_result), __pyx_v___pyx_state, 13); if (unlikely(__pyx_t_5 == ((int)-1))) __PYX_ERR(1, 13, __pyx_L1_error)
 
 
   /* "(tree fragment)":11
@@ -32393,7 +32385,8 @@ static PyObject *__pyx_f_8balancer_4pool___pyx_unpickle_Pool__set_state(struct _
   goto __pyx_L0;
   __pyx_L1_error:;
   __Pyx_XDECREF(__pyx_t_1);
-  __PYX_XCLEAR_MEMVIEW(&__pyx_t_2, 1);
+  __PYX_XCLEAR_MEMVIEW(&__pyx_t_3, 1);
+  __PYX_XCLEAR_MEMVIEW(&__pyx_t_4, 1);
   __Pyx_AddTraceback("balancer.pool.__pyx_unpickle_Pool__set_state", __pyx_clineno, __pyx_lineno, __pyx_filename);
   __pyx_r = 0;
   __pyx_L0:;
@@ -32999,7 +32992,6 @@ static PyObject *__pyx_tp_new__initialisation_8balancer_4pool_Pool(PyObject *o,
   p->nodes = ((PyObject*)Py_None); Py_INCREF(Py_None);
   p->_board = Py_None; Py_INCREF(Py_None);
   p->_picker = Py_None; Py_INCREF(Py_None);
-  p->_epoch = Py_None; Py_INCREF(Py_None);
   p->_last = Py_None; Py_INCREF(Py_None);
   p->_worker_index = Py_None; Py_INCREF(Py_None);
   p->_credits = ((PyObject*)Py_None); Py_INCREF(Py_None);
@@ -33076,7 +33068,6 @@ static void __pyx_tp_dealloc_8balancer_4pool_Pool(PyObject *o) {
   Py_CLEAR(p->nodes);
   Py_CLEAR(p->_board);
   Py_CLEAR(p->_picker);
-  Py_CLEAR(p->_epoch);
   Py_CLEAR(p->_last);
   Py_CLEAR(p->_worker_index);
   Py_CLEAR(p->_credits);
@@ -33118,9 +33109,6 @@ static int __pyx_tp_traverse_8balancer_4pool_Pool(PyObject *o, visitproc v, void
   if (p->_picker) {
     e = (*v)(p->_picker, a); if (e) return e;
   }
-  if (p->_epoch) {
-    e = (*v)(p->_epoch, a); if (e) return e;
-  }
   if (p->_last) {
     e = (*v)(p->_last, a); if (e) return e;
   }
@@ -33153,9 +33141,6 @@ static int __pyx_tp_clear_8balancer_4pool_Pool(PyObject *o) {
   Py_XDECREF(tmp);
   tmp = ((PyObject*)p->_picker);
   p->_picker = Py_None; Py_INCREF(Py_None);
-  Py_XDECREF(tmp);
-  tmp = ((PyObject*)p->_epoch);
-  p->_epoch = Py_None; Py_INCREF(Py_None);
   Py_XDECREF(tmp);
   tmp = ((PyObject*)p->_last);
   p->_last = Py_None; Py_INCREF(Py_None);
@@ -38521,30 +38506,30 @@ static int __Pyx_InitConstants(__pyx_mstatetype *__pyx_mstate) {
   CYTHON_UNUSED_VAR(__pyx_mstate);
   {
     const struct { const unsigned int length: 8; } str_length_index[] = {{0},{1},{2},{6},{8},{4},{6},{4},{4},{10},{13},{14},{15},{1},{2},{1},{2},{10},{15},{6},{23},{25},{32},{20},{22},{1},{1},{20},{37},{15},{18},{45},{22},{14},{29},{87},{4},{179},{20},{14},{8},{19},{16},{15},{14},{7},{6},{2},{9},{10},{11},{27},{50},{16},{17},{26},{30},{37},{29},{3},{3},{3},{3},{5},{3},{15},{5},{8},{10},{7},{4},{8},{7},{8},{8},{5},{15},{14},{23},{25},{13},{11},{7},{11},{20},{19},{15},{14},{14},{4},{9},{4},{6},{4},{22},{24},{12},{23},{13},{20},{12},{11},{10},{9},{12},{3},{8},{13},{13},{5},{2},{15},{1},{7},{25},{27},{5},{20},{12},{9},{17},{8},{7},{9},{8},{8},{12},{10},{8},{8},{13},{10},{15},{8},{7},{11},{14},{12},{11},{10},{19},{20},{19},{22},{14},{12},{10},{17},{13},{12},{12},{19},{9},{8},{8},{6},{7},{8},{5},{6},{5},{13},{5},{5},{7},{11},{7},{18},{35},{5},{10},{8},{15},{7},{24},{3},{13},{3},{6},{7},{15},{5},{18},{6},{14},{15},{13},{16},{13},{15},{4},{5},{4},{1},{6},{6},{13},{7},{18},{5},{11},{15},{6},{5},{6},{7},{8},{1},{7},{15},{2},{6},{9},{5},{5},{4},{7},{6},{5},{6},{7},{4},{7},{3},{4},{2},{5},{3},{3},{5},{8},{4},{5},{4},{5},{4},{6},{4},{3},{12},{7},{3},{4},{11},{13},{4},{4},{4},{4},{4},{4},{11},{13},{10},{11},{5},{8},{25},{3},{5},{6},{4},{4},{4},{6},{5},{4},{3},{8},{4},{7},{8},{7},{8},{6},{11},{3},{4},{4},{4},{4},{10},{5},{4},{4},{5},{5},{5},{8},{6},{4},{4},{3},{6},{6},{3},{5},{5},{5},{5},{5},{5},{5},{6},{6},{6},{12},{5},{6},{6},{7},{12},{1},{2},{3}};
-    const struct { const unsigned int length: 9; } bytes_length_index[] = {{1},{11},{11},{11},{55},{55},{55},{124},{187},{462},{118},{119},{21},{18},{121},{2},{2},{2},{116},{24},{60},{36},{25},{12},{221},{62},{219},{25},{90},{70},{102},{62}};
+    const struct { const unsigned int length: 9; } bytes_length_index[] = {{1},{11},{11},{11},{55},{55},{55},{124},{187},{427},{118},{119},{21},{18},{121},{2},{2},{2},{116},{24},{60},{36},{25},{12},{221},{62},{219},{25},{90},{70},{102},{62}};
     #ifndef CYTHON_COMPRESS_STRINGS
       #define CYTHON_COMPRESS_STRINGS 90
     #endif
-    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (3285 bytes) */
-static const char cstring[] = "x\332\215WKo\033\327\025\266H\306\226\023\331\226b\371\221W;\362Kv\2420a\"[\266\3438\241)\306\226\037\214hS\017KV\047\2273\227\344X\303\231\341<$\3221j#\233\260A\201\316\242\005\246\005\n\314rP\240\010\321M\247\200\221r\311\345,\271\324\"A\322\225\375\023z\316\235!\365j\203\030\342\234\373\276\367|\337w\316\275\346\270\263\0341\271\367\353\234Z|H\005\363*\247\2268\316\324%*r\226v\225\373\336\377\033\376~\370\303\267?\376\321c\245\177\376\343\247o\377\364\323\277\277\306\312O\337|\365\343W\377\372\336\377;w\326\324)\345J:)W\251b\236;7\301%/sWnSbP\\\361\312\035ZU\365\306\274D\327YuVUe\356\212\240*\246T\266T\313\340\210\"r\242\244\343\tv6KJ\257\303\200s\211p\260\315\301\234\252\377l\377\366\266\376\310\253\237\\\203\203e\353\002\325LIU\270\307\\NUh\206(\212jr\3040\244\262\302\231*\247S\"\276\253*r\203\253\262\343\257\301\3613\252,\303\0220k\031\226^\311\250\226bR}9\247\212\364\236IL\2722\243\254\021Y\022\271*\264Lp\264\256\301h\330\177\\\030\307\303\216\227T\335\324\2112>\301\225a\257\336`\243B4\n\347\343H]2\270\031X\221\024e\312V]\271C4MR\312\313\246\245A\023l:\301\341\316\0230\334\\\311\251\234\002\2038\201\300\211\311*\345\314\n,@\353B\205(e\n}\353I.mp&\255\233\227\271\023\0065M\231\"C\227\271\367\221\210\017\271\263\037p\242\272\256Lp)N\324\211\244\300N\347N$\021\216\234j\342r\240\216L\303\254\000J\260\260He\251\010\2073)\200\202\320\202o:\016R\270\331\354\354\273\223\027\047\031\320:E-\031\234a\025\005\031\360\244\006nV\264$\331\004\037\315\206F\215$7S\342\032\252\305)\024\320\001\2605\030\267u\202Y\241\n\007\007\306\0027\316\250!\010;\017\323\341\220\343\021\303\322\032\305\331\237\021\331\240\311\202N\004Z$\302j\001\266\210X\3453\025U\022z5\"\212<\254D\211,\243\356\253\244\316\353\264fQ\3034\212D&\212@\365\3674\020gRk\010}\246\215$)\n\"\370\032\242\217\270\213\222\201\014Q\005\277eA2\302\222(K\206\031\322\306J%Y%fX\014\351\353\353$\\fEQ\001\323\022\261d\223\343\341$\242%P\236\347D\2139\245\250\312\273\200\361\232Dd\350\025\200\034\223\3477\327\201\030K&W\302z""\021\316<\301\341w\005\341]\336\246\357\225\310y\213\235\021W\006\367U\001N\301\021]\047\rN$&I\376\217\336P\226\310h\030FF\362\207\277~\215\031\340\273\357\266A\007\271\340\233\377\374\331~\376\254\371\374\331\357\236?\373\375\363g\177I\337\313\314\314\244\225\3065\206*\020\226Q\225\222T\276\246\022]\314\334\310fn\315\344\256o\306R\024F\323\237/\344\246\357\246gr\320\231\275\231\315\024\262\323YY\2264C2z1\301R\n\373$y\236\342$\236\357W\353\010P\257\026\241)0\361n6\203\244\014$`G\207Ne\264w`\363B6\227\316e\262Q\334\345T\304\372.(\247\261\245\010\013\205tlkSA\253\272\261\255\311\322\266V\251\262\265\366\250\202\345\276$\220\242YIX\245:\246G\374\355\366\"j\335\345D\330.0\251\207eM\206X\340\213\024\022\016\345\025\210\377\260Y\247%\235\032\225^\005\022\033\3043\210JW\214\260\215\255\033\226\t\013/Vd\340\260\222\006\047d\005\235b@\213w\325\365{(\003\010\235\302\375\331,\337#w[,\026p\375\271Y\314\377\311\315\253\200\217b32\273\275\335\354\330\3450_\370\374\3664\370\335\250\303o\032b\223\317\201\217wi\211\347\243\\\001\201\004A\203\331d\263P\246\246d\322*6`<3\253\nh\")\365D\304\363%Ka\035\345\336\316\360O\252j\220\276YI\tGU!e2KM\322\337\013R\277%\263\tU]\305\225\341:e\035\n\251\262f\005}\347yM\247\032\321Y\213\006~\010\025*\254\032V5\254\001K\220\025\302rt\000,bt\207%KA*`\237\254\322\233\323ob\232\336\321\206\244\355h\352\341\317Z\327L\214/<L\315\"r\357\250\275\234\264\233\233^\003\255c\005\010\352\273gl\201l7q\274!\253&\203\003t\206 \242H,\315\340\213\230\033\"\r\363\002\254.\3010F\023\325T\241\302W\250,\362\222\301\013\252\256Zp\221P\036\0007\201\002c5\212<^#e\032\215\326X$\355\016\203\335-\311+\230\356d\343j\262L\241\256\301$\204J\323\245*a\314E1\263#\\\242H\211\314\356E,\215_Wu<\003\274;h\035\256\2200\236\340\n\202\325\214^\222\345\213V\251\004\271\r\02311\032\220+\325d\337C#\304\246w5%\031D\375\232\300Rj\277\212\017\201~%t\337\330\254\203K\375\312:\225\312\025\263\010\032\t\027\204>!\304\035\276p\225\205_\036\337?T\007YW5*\n2\"\016j7{\201-\3100j\313-\271\343\302\014O""\047`f\017\311\214(\3553\033]|\"\2234\360\032\276@\001=E\000O(\250\232\2754\030\235T\327\201\2565\204V\220-\234)\301m[\222I\331\000\036\253\304\214\336U%K\226#\002 pQ1\222\310\340\227\3400\n\013~#\374<\242\253\320!\223\"\225QF,\301\311\264d\312R\025N\007+V\340\206\333z\311\001\367\370\000\254J\n\374Q\374\361!\241\254\330\037\005G\257\252\206\211\261\000\317\315*\n\014\211\301_4\236\025{\343Y\205I\210\225Bf\260\310z\000\224R\317\356R\030\340\245\352@P\250}\r\030A\371#\361!\371L\350\310\273\246j0Z\243\272\331@J\243\304\255\3232\274K\000\330\360\346\213\0144\243\272A\177\212\310\303\026\022\024\327\341\017\004+\211\200P\t\204\001\326\214\310c/\004\004\223\0055\376\300\027=\014\3710\356\325RX\201\2554\303T\341\247\207\017G\370Z\360\265\252\206\205G\253\300&&\344m\231\351\213\375\017\204\205\031{-\206o>\310[,\034\340\271B-\310o\275\334\002oh+\374\030!~\341\327\330\032~\365G\225G\222\366\371\323\201n\342\204;\346^\360F\260x\322M\271\237ycX<\355\346\335\222\227~:\260\221\370\265S\013\270\367[\257\370\037\265W\203\374\335n\342\260=i\327\235\232\013\303\366=}lO9c\335\3013.q\327=\305Ow\023\2574S\377g\332yg\320\035pG\266L\033wk\336`\353\240O~n\332\224s\026\316\230\3322\355\2347\342\275\335\312\265\307\242i/\006\367\274\374\006v\214\330\243\366\242Sp\217{\243\336Bk\332\037\350\016\016\333\373\354\232\263\327\221\2751\\a\255\271`g\235Q\047\337\035|\325\206\031\307\354\332\006|Lg\312\035\367\216xBk\2645\357O\265\331\330Zw\360Pp\350\214+zc\336T\353\035\177\241\235\336\330\336\222\337\261\367}Gt\317z\247\274r\253\340\037o\217\266\363\277|\377\213\356\224w\3323Z\247Ze\330(\3339\334\231\016f\347\203\371\225`\245\030\024i@\245@\322\002m=X\177\034<~\362b\317\236Oc\32310\323\261;h\356\304\nh\n\261\271\330\346\321\317z\t/\r@\334\362\327\333dc{Km\307\321\227\335\204;\343\025Zo\370\323\355\375\235\321\316b0w?\270_\016\312\253\301\252\025X\rX\374\321\300u\334\343z\354\026\232[\261e4\3131\036\r\037\253\242\251\306jhj\261t\034L:\236E\223\215\337Fs;>\213f6\236\217\377rX.\273\013^\266u\030\270""\034l\357k[\235L\307\014\356\001&b \002 r \003&\365\240\036\002\222\305\275\263\261\033hn\304n\243\271\035\273\207\346^l\t\315R\357\260E4\305X\tM)\246\242Qckh\326b_\242\3712\366[4\277\215]\3033_\213\347\320\344\342sh\346\342Kh\226\342+hV\342\004\r\211kh\264\370:\232\365\370c4\217\343O\320<\211g\022`2\211\03143\211Y4\263\21194s\211E4\213\211\007h\036$\0044B\342!\232\207\211\325\304&\233\247\335\002\350~\034\030\272\336NmloI?MwG\217 \223#\366\t;m/8ig\316=\347Mz\353-\3117\333\027;)\206\254\375\201\235\267\305\340\365\to\2725\000Z_\364\357\372\265\340S`\0320\375\rl\323\324a\205Sv\305!\216\351^\002\255\024Z\307\374\275>m\177\330\026;c\235\311\216\025\024\346\2029!\020\324@\325v\354\272\350\344\035\n\331\004\203o\306/\264\217wF\266\355\372\016\234\247\326J\264n\370\327|\022|\262\030,>\010\036\254l\356Z\206\371\"\304\341Q\257\341\017\370\243~\036\273,;c\033\316\230\363!,\235rs\255\t\237\340\266S\301T\001\216\322\335\377rwp\250y\303F\004\216\034\305\t&&\t\347\222\013-\033\320u\323\026\235\tHO\000\342P0\364\246\223\016\365\276\340d!\025\r\036h\346\233\224%4\023\002\360\2447\337J\201\326\366\371F\373\034B6\324\3149\247\234\nN\367^\002,\216\373\207\375\014\3409\331\306\345\232\267\235\204s\303MC\262\244\340Z\275e\370\047\301\355\221f\032\322c-\330\363j\360\352x0~)\270t\247\223\337H\034h\316\333)\314XS\240\360\304`s_\263n7 !\036\305\243\275\322\234l6\234\270\223\352\016!`\227\234i\310\257\007F\355\353\316y\010\314\317X\2769\t\251)\005)v\313\210\241\303vj\003?\270\356\005{$\330s\330\3768\340.\006\027\227\202\245\345\rh<o\303\250\003A\342\2703\260\321\003\007Q\252\331\t;\347\236t\357y\003\240\241\223\336\003\177\304?\345\227\333\205\316\261`6d\006b\254\022T\244 \361\2323\022\222t\014\374\275\016,\334\000\371\354\367\217\002J\247\332\345N\276C\2421[\200=\324\\\267%H\346\2117\300\047\266q*H\274\031\274\231\364\310\213\203{\366\017\201\277\217\235\224\223q\014\367\224K\272C\303\366\376p\027\006\354M\233@\360\177\214\331\252;\204K\t\3209<\322\035:b\317\003\"\003a!\205}\365~\362\026[g""\374\227\374\274_i\223\356\360QP\323\034\334\033\027\275\213\255Tw\030o\237\004\203\014\004;\214WX\rK\000\335\005\347(\260\225\000\237\322\336\" |\271=\217\314\017\333q;\005\232.8\257\001J\213\214{\246\310\203\315Ug\004DQ\206\340;\036]\027\247\333\340\350[\316J\360v\272}\254\263?\310/\004\013\010]$\315\310#43v>j\334\000\355\335\005\316\0070\355\341l\036|e:\2501Z\273\233l!\337\250\351I\347\261\227\002\350\007\375\204\177\203]FM\003\272`(\2727\340\274\316b\357~\213\264L\377J\333\354\\\014\356\025\320\223\275v\t\362\301\222k\006\357\\\365\211_gy\264\026\314B\330\003\315|\300\177\021|A\302\275\201&\344\342%{\216\355\367\304+\266\342\020\022i\004T\0068\317\203\\\216x\024\232\256\265\212~\034\364x\263M;\251N6\310/\007\313\017B\336\211\275\356H\360\036\020[\343\376\010\270\026\274\365\236W\333`\261\234\006\332&\035\013c\206u\234o-\267A\230\275\310D\200pg\026z\267\354Z/\002\361\232`\361\206h\201#\336%\274\335\201\220%\360e\272\047\330\225\010\341 \361+\240\047\377\342\345Pg\314\247\003}\364\0176\313\300\352qw\324\315\367\326|\315\035\353C?l\037\204\344\327\360\006\202\304\030\n\271\047\306\217\360\326\337.FD\366\241\033g\317\246\263 \276\275\376\303\316\276N\255;<j\317\260T6\341\021\234\261\006N_p\017\273\351\260g\036\037\\\336\231\326\336V\311O\007\211\263\336\241\026\2403l\017@\364,9k\240\253c@\361\376\366\010D\027\tS\3404s\374\276\313\252\006K+\327\332\047\332\351\377\002m\347\355\273";
-    PyObject *data = __Pyx_DecompressString(cstring, 3285, 1);
+    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (3255 bytes) */
+static const char cstring[] = "x\332\215WKo\033\327\025\266H\306\226\023\331\226b\371\221W;\362Kr\2420a\"[\266\3438\241$\332\222\037\262hS\017[V\307\2273\227\344D\303\231\341<$Rpj#\233\260A\201\316\242\005\246\005\n\314rP\240\010\321M\247\200\221r\311\345,\271\324\"A\322\225\375\023z\316\235!\365j\203\030\342\234\373\276\367|\337w\316\275\346\270\021\216\230\334\207UN\315\177A\005\363\032\247\0268\316\324%*r\226v\215\373\336\377\033\376~\370\303\267?\376\321c\245\177\376\343\247o\377\364\323\277\277\306\312O\337|\365\343W\377\372\336\377;7b\352\224r\005\235\024\313T1\317\237\037\345\222W\270\253\267)1(\256x\365\016-\253zmA\242\353\254:\247\2522wUP\025S*Z\252epD\0219Q\322\361\004\273\233%\245\323a\300\271D8\330\326`N\325\177\266\177g[w\344\265\317&\340`\231\252@5SR\025\356\t7\253*t\222(\212jr\3040\244\242\302\231*\247S\"\276\257*r\215+\263\343\257\301\361\047UY\206%`\3262,\2752\251Z\212I\365\345YU\244\367Mb\322\225\031e\215\310\222\310\225\241e\224\243U\rF\303\376\303\3020\036v\270\240\352\246N\224\341Q\256\010{u\006\033%\242Q8\037G\252\222\301\315\300\212$/S\266\352\312\035\242i\222R\\6-\r\232`\323Q\016w\036\205\341\346\312\254\312)0\210\023\010\234\230\254R\316,\301\002\264*\224\210R\244\320\267\236\344\322\006g\322\252y\205;eP\323\224)2t\205\373\020\211\370\230\033\371\210\023\325ue\224Kq\242N$\005v:\177*\211p\314\252&.\007\352\230\254\231%@\t\026\026\251,\345\341p&\005P\020Z\360M\307A\n7\227\231{\177\354\322\030\003Z\247\250%\2033\254\274 \003\236\324\300\315\362\226$\233\340\243Y\323\250\221\344f\n\\M\2658\205\002:\000\266\006\343\266O0KT\341\340\300X\340\206\0315\004a\347a:\034r8bXZ\2438\373:\221\r\232\314\351D\240y\"\254\346`\213\210U~\262\244JB\247FD\221\207\225(\221e\324}\231Ty\235V,j\230F\236\310D\021\250\376\201\006\342Lj5\241\313\264\221$yA\004_C\364\021wQ2\220!\252\340\267(HFX\022e\3110C\332X\251 \253\304\014\213!}]\235\204\313\254(*`Z \226lr<\234D\264\004\312\363\234h1\247\024Uy\0370^\223\210\014\275\002\220c\362\374\326:\020c\311\344JX\317\303\231G9\374\256 \274\313;\364\275\0229o""\2613\342\312\340\276*\300)8\242\353\244\306\211\304$\311\377\321\033\312\022\031\r\303\310H\376\360\327\2571\003|\367\335\016\350 \027|\363\237?\333/\236\327_<\377\335\213\347\277\177\361\374/\351\373\22333i\2456\301P\005\302&U\245 \025\047T\242\213\223\323\231\311[3\2637\266b)\n\243\251\273\213\263S\367\3223\263\320\231\271\231\231\314e\2462\262,i\206dtb\202\245\024\366I\362<\305I<\337\255V\021\240N-BS`\342\335j\006I\031H\300\256\016\235\312h\357\300\346\271\314lzv2\023\305\335\254\212X\337\003\345\324\266\025a\241\220\216\035m*hU7v4Y\332\366*U\266\3276JX\356J\002)\232\223\204U\252cz\304\337^/\242\326=N\204\355\002\223zX\326d\210\005>O!\341P^\201\370\017\233uZ\320\251Q\352T \261A<\203\250t\305\010\333\330\272a\231\260\360bE\006\016+ipBV\320)\006\264xO]\277\2172\200\320\311=\230\313\360\035rw\304b\016\327\237\237\303\374\237\334\272\n\370(6#\263\327\333\255\216=\016\363\271\273\267\247\300\357Z\025~S\020\233\374,\370x\217\026x>\312\025\020H\0204\230M\266\nEjJ&-c\003\3063\263\252\200&\222RGD<_\260\024\326Q\354\354\014\377\244\262\006\351\233\225\224pT\031R&\263\324$\335\275 \365[2\233P\326U\\\031\256S\326\241\2202kV\320w\236\327t\252\021\235\265h\340\207P\242\302\252a\225\303\032\260\004Y!,G\007\300\"FwX\262\024\244\002\366\311(\2359\335&\246\351]mH\332\256\246\016\376\254u\315\304\370\302\303T,\"w\216\332\311I{\271\3514\320*V\200\240\256{\3066\310\366\022\307\033\262j28@g\010\"\212\304\322\014>\217\271!\3220/\300\352\022\014c4QM\025J|\211\312\"/\031\274\240\352\252\005\027\t\345\001p\023(0V\243\310\3435R\244\321h\215E\322\3360\330\333\222\274\212\351N6\256%\213\024\352\032LB\2504]*\023\306\\\0243\273\302%\212\224\310\354]\304\322\370uU\3073\300\273\203V\341\n\t\343\t\256 X\315\350$Y>o\025\n\220\3330\021\023\243\006\271RMv=4Bl:WS\222A\324\255\t,\245v\253\370\020\350VB\367\215\255:\270\324\255\254S\251X2\363\240\221pA\350\023B\334\341\013WY\370\345\361\375Cu\220uY\243\242 #\342\240v\263\023\330\202\014\243\266\335\222\273.\314\360t\002f\366\220\314\210\322.\263\321""\305\0472I\003\257\341\013\024\320S\004\360\204\202\252\331K\203\321Iu\035\350ZCh\005\331\302\231\022\334\266\005\231\024\r\340\261L\314\350]U\260d9\"\000\002\027\025#\211\014~\t\016\243\260\3407\302\317\006]\205\016\231\344\251\2142b\tN\246\005S\226\312p:X\261\0047\334\366K\016\270\307\007`YR\340\217\342\217\017\te\305\356(8zY5L\214\005xn\226Q`H\014\376\242\361\254\330\031\317*LB\254\0242\203E\326\003\240\024:v\217\302\000/U\007\202B\355k\300\010\312\037\211\017\311gBG\3365U\203\321\032\325\315\032R\032%n\235\026\341]\002\300\2067_d\240\031\325\r\372SD\036\266\220\240\270\016\177 XI\004\204\n \014\260fD\036{! \230,\250\361\007\276\350a\310\207q\257\026\302\nl\245\031\246\n?=|8\302\327\202\257U6,<Z\t61!o\313L_\354\177 ,\314\330k1|\363A\336b\341\000\317\025jA~\353\344\026xC[\341\307\010\361\013\277\306\366\360\253n\2246$\355\356\263\236v\342\224;\344^\364\006\260x\332M\271\327\275!,\236u\263n\301K?\353\331L\374\332\251\004\334\207\215\327\374O\232\253A\366^;q\324\036\263\253N\305\205a\007\236=\261\307\235\241v\3579\227\270\353\236\342\247\333\211\327\352\251\3773\355\202\323\353\366\270\003\333\246\r\273\025\257\267q\330\047?7m\334\031\2013\246\266M;\357\rx\3576f\233C\321\264\227\275\373^}\013;\006\354A{\311\311\271\047\275Ao\2611\345\367\264{\373\355\003v\305\331\357\310\336\020\256\260V_\2643\316\240\223m\367\276n\303\214\023ve\023>\2463\356\016{\307<\2411\330X\360\307\233ll\245\335{$8r\316\025\275!o\274\361\236\277\330Lo\356l\311\356\332\373\201#\272#\336\031\257\330\310\371\047\233\203\315\354/\337\377\222;\356\235\365\214\306\231F\0216\312\264\216\266\246\202\271\205`a%X\311\007y\032P)\220\264@[\017\326\237\004O\236\276\334\267\357\363\330T\014\314T\354\016\232;\261\034\232\\l>\266u\364\021/\341\245\001\210[\376z\223l\356l\251\354:\372\262\233pg\274\\\343-\177\252y\2605\330Z\n\346\037\004\017\212Aq5X\265\002\253\006\213o\364\334\300=n\304n\241\271\025[F\263\034\343\321\360\2612\232r\254\202\246\022K\307\301\244\343\0314\231\370m4\267\343sh\346\342\331\370/\207""\345\212\273\350e\032G\201\313\336\346\201\246\325\232l\231\301}\300D\014D\000D\016\344\020\223\337\302\302O{\"@v\2362\302%:\354c4\217c\002\032!VDS\214\031h\214\330\006\232\215\330S4Oc\023x\330\211\370u4\327\343\363h\346\343\217\320<\212\0234$.\242\021\343%4\245\270\202F\211[h\254\370\006\232\215\370\227h\276\214\247\023\010Gb\032\315t\342.\232\273\211\271\304\026Ug\335\034\210z\030\340\277\321Lm\356lI?K\267\007\217!M\003\366);m/:ig\336=\357\215y\353\r\3117\233\227Z)\006\233\375\221\235\265\305\340\315Qo\252\321\003B^\362\357\371\225\340s\240\021\000\373\rlS\327a\2053v\311!\216\351^\006!\344\032\047\374\375>m~\334\024[C\255\261\226\025\344\346\203y!\020\324@\325v\355\272\344d\035\n\251\002#k\306\3175O\266\006v\354\372\036\234\247\322H4\246\375\t\237\004\237-\005K\217\202G+[\273\026a\276\010Av\334\253\371=\376\240\237\305.\313\236\264\rg\310\371\030\226N\271\263\215Q\237\340\266\343\301x\016\216\322>\370j\273\267\257>m#\002\307\216\343\004\0233\200s\331\205\226M\350\272i\213\316(\344\036\000\261/\350{\333I\207b^t2\220gz\017\325\263u\312\262\225\t\321u\332[h\244@H\007|\243y\036!\353\253\317:g\234\022N\367^\001,N\372G\375I\300s\254\211\313\325o;\tg\332MC&\244\340Z\265a\370\247\301\355\201z\032r_%\330\367z\360\372p0|9\270|\247\225\335L\034\252/\330)LG\343 \337Do\375@\275j\327 \333\035\307\243\275V\037\253\327\234\270\223j\367!`\227\235)H\236\207\006\355\033\316\005\210\272\353,\231\234\206\274\223\202\374\271mD\337Q;\265\211\037\\\367\242=\020\354;j\177\032p\227\202K\017\203\207\313\233\320x\301\206Q\207\202\304I\247g\263\003\016\242T\261\023\366\254{\332\275\357\365\200\206N{\217\374\001\377\214_l\346Z\047\202\271\220\031\010\240RP\222\202\304\033\316@H\322\t\360\367\006\2600\r\3629\350\037\007\224\3164\213\255l\213Dc\266\001{\244\276nK\220\251\023o\201Ol\343T\220x;x;\351\221\227\207\367\035\354\003\177\2378)g\3221\3343.i\367\365\333\007\303]\030\2607m\002\221\375)\246\242v\037.%@g\377@\273\357\230\275\000\210\364\204\205\024\366U\273\231Yl\234\363_\361\263~\251I\332""\375\307AM\363p)\\\362.5R\355~\274Z\022\0142\020l?\336O\025,\001t\027\235\343\300V\002|J{K\200\360\225\346\0022\337o\307\355\024h:\347\274\001(-1\356\231\"\017\327W\235\001\020E\021\202\357dt\027\234m\202\243\3578+\301\273\351\346\211\326\301 \273\030,\"t\2214#\217\320\314\330\331\250q\023\264w\0178\357\301\234\206\263y\360\225\351\240\302hmo\261\205|\243\246\307\234\047^\n\240\357\365\023\3764\273i\352\006t\301Pt\257\307y\223\305\336\203\006i\230\376\325\246\331\272\024\334\317\241\047\373\355\002\344\203\207\256\031\274w\315\047~\225%\311J0\007a\0174\363\001\3778xL\302\275\201&\344\342\025{\236\355\367\324\3137\342\020\022i\004T\0068/\200\\\216y\024\232&\032y?\016z\274\331\244\255T+\023d\227\203\345G!\357\304^w$\270\354\305\306\260?\000\256\005\357|\340U6Y,\247\201\2661\307\302\230a\035\027\032\313M\020f\0472\021 \334\231\205\336-\273\322\211@\274\003X\274!Z\340\210w\031\257n \344!\3702\325\021\354J\204p\220\370\025\320\223}\371j\2503\346\323\241.\372\207\353E`\365\244;\350f;k\276\341\016u\241\357\267\017C\362\253y=Ab\010\205\334\021\343\047x\245\357\024#\"\373\205\033go\242\021\020\337~\377\213\326\201V\245\335?h\317\260T6\352\021\234\261\006N_t\217\272\351\260g\001_S\336\271\306\376F\301O\007\211\021\357H\003\320\351\267{ z\036:k\240\253\023@\361\301\346\000D\027\tS\340\024s\374\201\313\252\006K+\023\315S\315\364\177\001{3\3453";
+    PyObject *data = __Pyx_DecompressString(cstring, 3255, 1);
     #define __Pyx_DecompressString_LZSS_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #elif (CYTHON_COMPRESS_STRINGS) > 0 && (CYTHON_COMPRESS_STRINGS) <= 90 /* compression: lzss (4317 bytes) */
-static const char cstring[] = "\377  ( at 0\377x object\377> of  tr\377ied up> \367\344\270\252\000\001\345\217\257\347\373\224\250\005\002\267\262\350\257\225\367\350\277\207\027\001\350\212\202\347\377\202\271\344\270\255 (t\377ree frag\377ment)), \377.: <Leas\375eN\001<Memor\337yView\n\002Po\377ol <cont\377iguous a?nd dir~\001\007\r+in\021\005s\225\000d\226\000#\007o or \004\031><(\t\356A\006>?B\226\000Exc\377eption |\377 NoneCan\377not assi\377gn to re\377ad-only \365m\272\002v\274\000Coll\364\245 3\000[\214\000]Cou\377nter[Nod\377eState]I\377nvalid m>\017\000, exp\323 \312 \367\047c\047\251\001\047for\377tran\047, g|i\000%\005shape\307\000\177 axis IO\000\357ableQ\002]Ma\377pping[tuYp\020\000\201 , v\001,\366\000\277t]No nx\000 \373ca\257\000ake t\375h>\000exchan\373ge\031\000w. As\377 text: \"\277settle\236A:\373 0\346A3 (2 \377down, 1 \337draing\000)\"\235.\213!NotK\001\233`C\347yth\243 \227\000del\217iber\345\000\222 \213Ac\370\372\000q\000{\000PEP-4\33384\305Bre\310as \337subcl\315 es~\323abuilti\327 \377ypes. If\177 you ne\350`\362\352 p\365 %\tthen\271 \256\000\317\000e \047\226Ba\256\251A_ty\213!\047\250di\375v\361\000o Fals\377e.Traceb\317ackT`\000\317D_C\337hoice\335Dad{d_\342@eall\364\204\001\377max_requ\377estsbala\377ncer/poo\337l.pyc\341Fs.\177abcdict\357An\362#dis\236Aen\244A\357gcis\004\003dli\363st\261C\005\002floa\303t]\020\002\271C\237f\271C]n\377o defaul\367t _\207\000duce\337__ du\320\002no\377n-triviaul\033\000c\232@t__>\007\277, ...]\221cb_ool, \002\001]\235 +e[\323\204\n]\332\204\004u\251\002\326\204\001\356\374\000oca\335@arr\377ay data.\360\013\020\221\204\003\230\206\001\365\205\003s.\345\235\377\207\345\267\262\350\276\276 \376\257) \344\270\212\351\231\220\377\357\274\210\357\274\211\357\274\377\214\357\274\232ASCI\337IAnyB\321\"in\377gConfigB\377oardCHEC\317KING\302\205\007\300\205\004DO\177WNDRAIN\032\000\377EJECTEDE\177llipsis\214\205\005\274\316\207\002\323\207\002.__e\370\205\001_\335_\006\006xit\004\007re\362\311\"c\270\204\002\033\007sets\272\245\206\001_""\013\013rel\251\210\001M\376z\000TENANCE\366\361\205\004No\330\206\001Read\341y\000\010z\000\211C\007\noth\267ers\032\nup*\te\215n8\tzh\263\207\001\262\207\006\200\210\001P\237icker\233\211\001\237\211\001. \213f\276\005\017\004\264\016(\003c\346\204\0024\003\367pla\311`befo\177re_nextK\003\177refresh\005\005\277member\322`r\343nsl\003\230\"\006\003actGive\204\002\230\"\216\002p\237\000\366\227\002re\315\206\001dRow\375S\276\205\001nceTYP\263E_\325E\377\205\nTu]\000U\025P\374\212\001.\201\213\007_\225\206\004\234\206\004\334\017\374\017\007\245N_TOLD_\357_Pyx\001\000Dic\377t_NextRe\367f__\245\207\004e___\371_\372\207\002\000\006_geti\307tem\026\001\314\206\001\003\002oc\360%\001\304d\321`\300b__fu\345n\024\002g\250eL\000imp\347ortT\001\206\206\003__m\367aind\001meta\276c\006modulz\002m{ro\241\204\001ries\212\001wnam\221\002new\231\001\277prepar\243\002p\376\305\000checksu\370\233\000\n\001\243@ult__`\026\001\253\204\003\006\002\332\206\001\017\003un\207A\006e\000En,\005\n\006\364\215\002\030\014\360\215\001\230+\014\370%`\002vt\360\213\001\261!q\047ual\243\005\277\205\004_\371n\246\210\006{ex\345!set_\327\005\371s\250(\247O_slot\316\212\"tes\311!\255\212\001up\327s_b\230\207\001_\276\204\003_c\317redi$\000\242Bep\377och_held\377_is_coro\377utine_la\276>\000mask_\364\205\003_\237page_(\003\244\204\001e\363r_\366\204\016\000\017.<lo\377cals>.ge\357nexp2\000ool?_prima\265B\255\205\004\027_re\243\205\t_\244\205\003\000\0043\017\377up_worke\377r_indexa\373bc\312\205\003addre\373ss\373\211\005_buff\373er\204\212\002async\227io.\331\006s\226#\223\214\005.\004\236\"\005\006c\316\211\002\024\006\205\217\001!\006\371\003\362\314\214\006.\321\214\001>\006weig\277htbaseK\003o\367olc\266\207\003chos\353en\000\003_\374\220\001erc\377lampedcl\336\356!in_t\335\215\005cl\020)\000\233\215\010\242\215\014\230\003c\235\221\001\307C\314D\204\321F\362\214\004d\316\204\002\325@\374\223\003\200@n\377codeenum\374\345\217\002\370Berrore\335v\234Aclu\257\215\001il\377edflagsf\337ormat\321""\221\004fu\273ll\277Dget\256ai}d\372\"infin\370\206\002\375s\376\206\001sizeki\177ndlabel\303a\376\371\212\002leftlim\274\365`O\000hmax\224\217\tm\273em\375\222\001min\000\000e\302\000\001_\233\211\003\006\002\276\217\005\363\222\001mo{st\347\206\001ndim\366\211\001\000\236\222\001\242\222\001)\004\006\002\356\217\005\023\002\214\214\002\035\002t\224C\317\222\001s\000\002_of\000\005\376\226\204\016objorde=r\360\213\003pack\373\204\001\234\212\001\370\366\204\003\375\212\002\311\220\001poppr?operty\317\224\001\262\212\004?regist\326 \364\214\003\376\372\214\004dreturn\377round_ro\373bi\010\000wrows\377saidself\027sen\005\000t\257\220\004\264\224\002\311!<\320\206\002\325\206\001star\334\215\003\341\215\003\363of\314\213\003h\000psto\372\001\000r\263\223\003struc\277tsumsu\227\001h>b\000total\333b\375\227\002j\205\001s\313\220\001s\356\222\003un\341\001\377updateus\373e_\303\216\005value\322\000\002s\324\204\003\332\204\003s\363\205\txz\377hzipO\200\001\330\377\004\"\240!\2406\250\021\376\007\001#\2401\240F\250!\376\022\001%\240Q\240f\250A\377\200\001\340\004\037\230q\320\377 0\260\013\270;\300k\377\320QR\330\004\023\2204\337\220x\230q\240:\000\007\200\377|\2207\230!\330\010&\377\240a\240w\250n\270A\337\330\004\013\2101 \0245\230\177\010\240\001\240\021\330\004.\006\377\047\240q\250\010\260\016\270]a\033\0317\230(\241\0001,\010\377)\250\021\250*\260N\300}!g\004\360\010\000\n\033\203\001\377\021\220\024\220X\230T\240\377\030\250\024\250W\260D\270\377\001\330\010\020\220\007\220q\337\230\006\230l\250+\000\007\200\377v\210W\220E\230\024\230\337Q\330\010\022\220\266\000\027\220\377q\340\010\027\220t\2307\377\240\047\250\025\250c\260\024\357\260V\2707V\001\007\200q\377\330\010\017\320\017&\240d\377\250!\2507\260+\270Ww\300A\340\004\013Q\200\001o\n\377Y\230d\240(\250$\250\377g\260T\270\030\300\024\300\375QV\0478\2407\250%\250\337s\260$\260gf\000E\310\377\023\310D\320PV\320V\377]\320]b\320be\320\377ei\320ip\320pw\377\320w|\320|\177\360\000\337\000@\002D\002\004\000D\002\335M""\003\001M\002T\n\001T\002\363U\002\334!\265\003(\250\004\250}A\206 K\270w\300a\266\002\372\010\007q\254\014[\240\004\240I\377\250T\260\033\270D\300\t\377\310\024\310X\320UY\320\377Yg\320gk\320kuw\320uyo\000z\001Gn\001wG\002Ku\001K\002[|\001w[\002_\203\001_\002m\212\001\367m\002q\221\001q\002A\003\356\240\000A\003E\003\001E\003L\356\n\001L\003P\021\001P\003Q\375\003\355\201\047:\240W\250E\260\375\023\311@\010\300\007\300u\310\337C\310t\320S\221 d\320\335d\216 l\320l\221 x\320ux\213#E\215!E\002H\224!wH\002L\233!L\002S\242!WS\002Z\251!Z\245\005b\267!wb\002f\276!f\002o\305!wo\002v\314!v\002{\323!w{\002~\332!~\002B\305\001wB\003N\314\001N\003U\323\001wU\003Z\332\001Z\003]\341\001w]\003a\350\001a\003p\357\001wp\003w\366\001w\003|\375\001\367|\003\177\204!\177\003C\004\356\257@C\004I\003\001I\004P\356\n\001P\004U\021\001U\004X\356\030\001X\004\\\037\001\\\004c\356&\001c\004j-\001j\004k\375\004\304G%\240T\250\021\250\235\047\237@G\3001\204\204\002\010\007A\377\200A\330\024\025\330\010\021\377\220\021\220\"\220A\220W\377\230A\230U\240)\2504\377\250w\260i\270t\3008\373\3101\354\204\002\2202\220Q\220\377d\320\032,\250D\260\001\377\260\024\260X\270R\270q\363\320@\347@\345`^\330\010\017\373\210r?\000$\220h\230a\357\230t\2409\273`T\260\027\377\270\006\270e\3003\300d\377\310!\3104\310u\320T\377U\320Uc\320co\320\373opg\014X\230Q\230e\373\2406\370\205\002I\270T\300\030\353\310\021i\n+\215\000q\260\004\377\260H\270B\270a\320?\177X\320X\\\320\\]l\007\375g=\000d\240\047\250\026\250\177y\270\001\270\024\270Q\215\001\377u\220C\220s\230!\230\3753X\0001\240N\260,\270\275a\351\0017\3207T\210\000\330\377\t\n\330\010\014\210H\220\326\376\001\025\026\276\001t\217\210\001\2309\365\240\221 \340\030\000J\220d\230\337,\240a\240q%\000\320\014\327\034\230A\242!\024\237 E\240\276\233\000\r\210Q\210e\314\210\002t\377\2407\250#\250V\2601\377\260D\270\007\270s\300)\376\257!\014\210N\230$\230h\376;\001\250\005\250T\260\030\270\267\023\270C\315 4\300K\001\210\377L\230\004\230H\240A\240\367Q\240e\350 x""\260s\270\375#\364\000\021\210A\230q\240\377q\320\000\022\320\022\047\320\377\0479\3209M\310Q\340\277\004\r\210V\2201\234\211\0017\377\220!\330\004\010\210\007\210\177x\220y\240\001\240\026\227\001\377\013\2104\210y\230\003\230\3771\330\014\022\220!\2209\377\230D\240\001\330\r\024\220\337G\2305\240\004\222\212\001\2507\377\260#\260V\2701\270A>\026\t\014\023\2201\340\001\001\364\211\001\3776\220\021\320\000\023\220=\377\320 8\3208Z\320Z\377[\340\004\013\2105\220\001\377\330\014\r\320\004\030\230\001\361\340\334@\230\"\344Aq\220\004\220\377N\240#\240S\250\001\250\375\021\366\000\\\270\021\270$\270\177g\300T\310\027\320P\224C\377d\320dh\320hi\320\257\004\031\230\021\225c\027\355\000G\357\2401\240H\274`\t\270\026\376\243 $\300g\310Q\310a\354\035\004\374\211\001W\230\324\"\017\210w\177\220i\230q\320\004\033\321\000\376t\0021\320\004\034\320\034.\177\250a\360\016\000\t\014\355\000\377|\2301\230C\230s\240\377$\240a\330\014\020\220\t\374`\003\324\"J\220a\220t\230\255=\274\210\001\330\014G\001c\200\000\020\277\021\330\014\025\220V\217 \001\344\003\003\252 \017\302 \265\212\005d\260&\377\270\005\270Q\270h\300a\377\330\020\026\220g\230U\240\377!\2408\2508\2601\330\317\020\023\2205\251@\321!\024\025\316\n\0014\220q\255\205\001\275 6\230\337\026\230q\240\004\321\000A\250\177X\260V\270:\300V\251\205\001\377\020\220\003\2201\220A\220\227T\230\031\243 X\367B\215\204\002\016\357\210k\230\021\222`g\240T\333\250\030\250\213\004%\300\346\000\035\230\377]\320*A\300\027\310\t\037\320QW\320W\267!\224\204\004\236\204\001\334\317\000\245\204\001I\220Q\251\204\004\340\010\327\r\210R\361@\001\212\214\001\320\004\177\035\230_\250A\330\010\204a\343q\330\315B\244G\216a7\230!\377\2304\230|\2501\250D\277\260\010\270\004\270H\210\214\002\210\335s\252`1\330\010\333\001\001\230\375\032\367\205\002Y\260a\260t\270\377<\300t\3108\320ST\376\376\214\001\006\220f\230A\230Z\377\240t\320+>\270a\270\375x\303\211\002q\320PY\320Y\377\\\320\\_\320_`\320\333`av\003t\220\377`\020\220\367\005\220Uk\002\177\250b""\260\337\003\2601\260A\315!l\240\367!\2405\254`\025\250e\260\3771\260B\260b\270\003\270\3771\270J\300e\3101\310\177E\320Q[\320[\\\276\207\001\375w\271@w\230i\240w\250\337d\260\047\270\021\330\000\320\035w/\250q\372au\220A\275@\3474\230u\260\205\001\024\0025\260[\337\300\001\340\010\014\223\206\004\014\2105Iu\0021\321\206\001K\220\340\205\002\376\205\001>\272\216\001\010\014\210L\230\252!\306\000\373\2509\332\216\001\270\024\270Z\300\361u\245\215\001\302\207\006=\001Q\320\004\036?\230g\240Q\360\n\342c\317\002\335\r\365&\016\210g\323@\030\240s\024\240\206BP\001\031\240!\362&\377\020\220\016\230a\230y\250o\001\320\004!\236\207\001\014\210\207\204\003\371;\204\217\001\377k\020\220\006\220j\353\240\003\262\221\002(\372`\006\270j\377\310\007\310q\330\020\024\220\335I\306\210\002,\250a\273\204\001v\220\177V\2306\240\023\240A\024\003\375V\355\221\001\250&\260\006\260f\377\270A\320\004(\250\017\260\377q\340\010\020\220\001\220\024\377\220Z\230v\240T\250\027\376\340@\t\300\021\300$\300aZ\375\210\003D\364\002Y\240\n\002s\322\207\002\037B\300\"\300A";
-    PyObject *data = __Pyx_DecompressString_LZSS(cstring, 4317, 5810);
+    #elif (CYTHON_COMPRESS_STRINGS) > 0 && (CYTHON_COMPRESS_STRINGS) <= 90 /* compression: lzss (4273 bytes) */
+static const char cstring[] = "\377  ( at 0\377x object\377> of  tr\377ied up> \367\344\270\252\000\001\345\217\257\347\373\224\250\005\002\267\262\350\257\225\367\350\277\207\027\001\350\212\202\347\377\202\271\344\270\255 (t\377ree frag\377ment)), \377.: <Leas\375eN\001<Memor\337yView\n\002Po\377ol <cont\377iguous a?nd dir~\001\007\r+in\021\005s\225\000d\226\000#\007o or \004\031><(\t\356A\006>?B\226\000Exc\377eption |\377 NoneCan\377not assi\377gn to re\377ad-only \365m\272\002v\274\000Coll\364\245 3\000[\214\000]Cou\377nter[Nod\377eState]I\377nvalid m>\017\000, exp\323 \312 \367\047c\047\251\001\047for\377tran\047, g|i\000%\005shape\307\000\177 axis IO\000\357ableQ\002]Ma\377pping[tuYp\020\000\201 , v\001,\366\000\277t]No nx\000 \373ca\257\000ake t\375h>\000exchan\373ge\031\000w. As\377 text: \"\277settle\236A:\373 0\346A3 (2 \377down, 1 \337draing\000)\"\235.\213!NotK\001\233`C\347yth\243 \227\000del\217iber\345\000\222 \213Ac\370\372\000q\000{\000PEP-4\33384\305Bre\310as \337subcl\315 es~\323abuilti\327 \377ypes. If\177 you ne\350`\362\352 p\365 %\tthen\271 \256\000\317\000e \047\226Ba\256\251A_ty\213!\047\250di\375v\361\000o Fals\377e.Traceb\317ackT`\000\317D_C\337hoice\335Dad{d_\342@eall\364\204\001\377max_requ\377estsbala\377ncer/poo\337l.pyc\341Fs.\177abcdict\357An\362#dis\236Aen\244A\357gcis\004\003dli\363st\261C\005\002floa\303t]\020\002\271C\237f\271C]n\377o defaul\367t _\207\000duce\337__ du\320\002no\377n-triviaul\033\000c\232@t__>\007\277, ...]\221cb_ool, \002\001]\235 +e[\323\204\n]\332\204\004u\251\002\326\204\001\356\374\000oca\335@arr\377ay data.\360\013\020\221\204\003\230\206\001\365\205\003s.\345\235\377\207\345\267\262\350\276\276 \376\257) \344\270\212\351\231\220\377\357\274\210\357\274\211\357\274\377\214\357\274\232ASCI\337IAnyB\321\"in\377gConfigB\377oardCHEC\317KING\302\205\007\300\205\004DO\177WNDRAIN\032\000\377EJECTEDE\177llipsis\214\205\005\274\316\207\002\323\207\002.__e\370\205\001_\335_\006\006xit\004\007re\362\311\"c\270\204\002\033\007sets\272\245\206\001_""\013\013rel\251\210\001M\376z\000TENANCE\366\361\205\004No\330\206\001Read\341y\000\010z\000\211C\007\noth\267ers\032\nup*\te\215n8\tzh\263\207\001\262\207\006\200\210\001P\237icker\233\211\001\237\211\001. \213f\276\005\017\004\264\016(\003c\346\204\0024\003\367pla\311`befo\177re_nextK\003\177refresh\005\005\277member\322`r\343nsl\003\230\"\006\003actGive\204\002\230\"\216\002p\237\000\366\227\002re\315\206\001dRow\375S\276\205\001nceTYP\263E_\325E\377\205\nTu]\000U\025P\374\212\001.\201\213\007_\225\206\004\234\206\004\334\017\374\017\007\245N_TOLD_\357_Pyx\001\000Dic\377t_NextRe\367f__\245\207\004e___\371_\372\207\002\000\006_geti\307tem\026\001\314\206\001\003\002oc\360%\001\304d\321`\300b__fu\345n\024\002g\250eL\000imp\347ortT\001\206\206\003__m\367aind\001meta\276c\006modulz\002m{ro\241\204\001ries\212\001wnam\221\002new\231\001\277prepar\243\002p\376\305\000checksu\370\233\000\n\001\243@ult__`\026\001\253\204\003\006\002\332\206\001\017\003un\207A\006e\000En,\005\n\006\364\215\002\030\014\360\215\001\230+\014\370%`\002vt\360\213\001\261!q\047ual\243\005\277\205\004_\371n\246\210\006{ex\345!set_\327\005\371s\250(\247O_slot\316\212\"tes\311!\255\212\001up\327s_b\230\207\001_\276\204\003_c\317redi$\000\242Bep\377och_held\377_is_coro\377utine_la\276>\000mask_\364\205\003_\237page_(\003\244\204\001e\363r_\366\204\016\000\017.<lo\377cals>.ge\357nexp2\000ool?_prima\265B\255\205\004\027_re\243\205\t_\244\205\003\000\0043\017\377up_worke\377r_indexa\373bc\312\205\003addre\373ss\373\211\005_buff\373er\204\212\002async\227io.\331\006s\226#\223\214\005.\004\236\"\005\006c\316\211\002\024\006\205\217\001!\006\371\003\362\314\214\006.\321\214\001>\006weig\277htbaseK\003o\367olc\266\207\003chos\353en\000\003_\374\220\001erc\377lampedcl\336\356!in_t\335\215\005cl\020)\000\233\215\010\242\215\014\230\003c\235\221\001\307C\314D\204\321F\362\214\004d\316\204\002\325@\374\223\003\200@n\377codeenum\374\345\217\002\370Berrore\335v\234Aclu\257\215\001il\377edflagsf\337ormat\321""\221\004fu\273ll\277Dget\256ai}d\372\"infin\370\206\002\375s\376\206\001sizeki\177ndlabel\303a\376\371\212\002leftlim\274\365`O\000hmax\224\217\tm\273em\375\222\001min\000\000e\302\000\001_\233\211\003\006\002\276\217\005\363\222\001mo{st\347\206\001ndim\366\211\001\000\236\222\001\242\222\001)\004\006\002\356\217\005\023\002\214\214\002\035\002t\224C\317\222\001s\000\002_of\000\005\376\226\204\016objorde=r\360\213\003pack\373\204\001\234\212\001\370\366\204\003\375\212\002\311\220\001poppr?operty\317\224\001\262\212\004?regist\326 \364\214\003\376\372\214\004dreturn\377round_ro\373bi\010\000wrows\377saidself\027sen\005\000t\257\220\004\264\224\002\311!<\320\206\002\325\206\001star\334\215\003\341\215\003\363of\314\213\003h\000psto\372\001\000r\263\223\003struc\277tsumsu\227\001h>b\000total\333b\375\227\002j\205\001s\313\220\001s\356\222\003un\341\001\377updateus\373e_\303\216\005value\322\000\002s\324\204\003\332\204\003s\363\205\txz\377hzipO\200\001\330\377\004\"\240!\2406\250\021\376\007\001#\2401\240F\250!\376\022\001%\240Q\240f\250A\377\200\001\340\004\037\230q\320\377 0\260\013\270;\300k\377\320QR\330\004\023\2204\337\220x\230q\240:\000\007\200\377|\2207\230!\330\010&\377\240a\240w\250n\270A\337\330\004\013\2101 \0245\230\177\010\240\001\240\021\330\004.\006\377\047\240q\250\010\260\016\270]a\033\0317\230(\241\0001,\010\377)\250\021\250*\260N\300}!g\004\360\010\000\n\033\203\001\377\021\220\024\220X\230T\240\377\030\250\024\250W\260D\270\377\001\330\010\020\220\007\220q\337\230\006\230l\250+\000\007\200\377v\210W\220E\230\024\230\337Q\330\010\022\220\266\000\027\220\377q\340\010\027\220t\2307\377\240\047\250\025\250c\260\024\357\260V\2707V\001\007\200q\377\330\010\017\320\017&\240d\377\250!\2507\260+\270Ww\300A\340\004\013Q\200\001o\n\377Y\230d\240(\250$\250\377g\260T\270\030\300\024\300\375QV\0478\2407\250%\250\337s\260$\260gf\000E\310\377\023\310D\320PV\320V\377]\320]b\320be\320\377ei\320ip\320pw\377\320w|\320|\177\360\000\337\000@\002D\002\004\000D\002\335M""\003\001M\002T\n\001T\002\363U\002\334!\265\003(\250\004\250}A\206 K\270w\300a\266\002\372\010\007q\254\014[\240\004\240I\377\250T\260\033\270D\300\t\377\310\024\310X\320UY\320\377Yg\320gk\320kuw\320uyo\000z\001Gn\001wG\002Ku\001K\002[|\001w[\002_\203\001_\002m\212\001\367m\002q\221\001q\002A\003\356\240\000A\003E\003\001E\003L\356\n\001L\003P\021\001P\003Q\375\003\355\201\047:\240W\250E\260\375\023\311@\010\300\007\300u\310\337C\310t\320S\221 d\320]d\216 l\320l\216#~\216 C\177\001\212$\230\013\221$\246\004`\260!w`\002c\267!c\002g\276!wg\002s\305!s\002z\314!wz\002\177\323!\177\002B\276\001wB\003F\305\001F\003U\314\001wU\003\\\323\001\\\003a\332\001wa\003d\341\001d\003h\350\001wh\003n\357\001n\003u\366\001wu\003z\375\001z\003}\204!o}\003A\004\213!\004H\003\001\367H\004O\n\001O\004P\004\376\241G%\240T\250\021\250\047\316\374 G\3001\341b\010\007A\200\377A\330\024\025\330\010\021\220\377\021\220\"\220A\220W\230\377A\230U\240)\2504\250\377w\260i\270t\3008\310\3751\311\204\002\2202\220Q\220d\377\320\032,\250D\260\001\260\377\024\260X\270R\270q\320\371@\304@\302`^\330\010\017\210\375r?\000$\220h\230a\230\367t\2409\230`T\260\027\270\377\006\270e\3003\300d\310\377!\3104\310u\320TU\377\320Uc\320co\320o\375pg\014X\230Q\230e\240\3756\325\205\002I\270T\300\030\310\365\021i\n+\215\000q\260\004\260\377H\270B\270a\320?X\277\320X\\\320\\]l\007g\376=\000d\240\047\250\026\250y\277\270\001\270\024\270Q\215\001u\377\220C\220s\230!\2303\376X\0001\240N\260,\270a\336\351\0017\3207T\210\000\330\t\177\n\330\010\014\210H\220\376\001\353\025\026\276\001t\354\207\001\2309\240\372\221 \340\030\000J\220d\230,\357\240a\240q%\000\320\014\034k\230A\242!\024\237 E\240\233\000\337\r\210Q\210e\251\210\002t\240\3777\250#\250V\2601\260\177D\270\007\270s\300)\257!\177\014\210N\230$\230h;\001\377\250\005\250T\260\030\270\023\333\270C\315 4\300K\001\210L\377\230\004\230H\240A\240Q\373\240e\350 x\260s\270#\376\364\000\021\210A\230q\240q\377\320\000\022\320\022\047\320\047\3779\3209M\310Q\340\004\337\r\210V""\2201\371\210\0017\220\377!\330\004\010\210\007\210x\277\220y\240\001\240\026\227\001\013\377\2104\210y\230\003\2301\377\330\014\022\220!\2209\230\377D\240\001\330\r\024\220G\357\2305\240\004\357\211\001\2507\260\177#\260V\2701\270A\026\t\237\014\023\2201\340\001\001\321\211\0016\377\220\021\320\000\023\220=\320\377 8\3208Z\320Z[\377\340\004\013\2105\220\001\330\377\014\r\320\004\030\230\001\340\370\334@\230\"\344Aq\220\004\220N\377\240#\240S\250\001\250\021\376\366\000\\\270\021\270$\270g\277\300T\310\027\320P\224Cd\377\320dh\320hi\320\004\327\031\230\021\225c\027\355\000G\240w1\240H\274`\t\270\026\243 \177$\300g\310Q\310a\035\004\366\331\211\001W\230\324\"\017\210w\220?i\230q\320\004\033\321\000t\002\3771\320\004\034\320\034.\250\277a\360\016\000\t\014\355\000|\377\2301\230C\230s\240$\177\240a\330\014\020\220\t`\003\376\324\"J\220a\220t\230=\326\231\210\001\330\014G\001c\200\000\020\021_\330\014\025\220V\217 \001\003\003\362\252 \017\302 \222\212\005d\260&\270\377\005\270Q\270h\300a\330\377\020\026\220g\230U\240!\377\2408\2508\2601\330\020g\023\2205\251@\321!\024\025\n\001\3474\220q\255\205\001\275 6\230\026\357\230q\240\004\321\000A\250X\277\260V\270:\300V\251\205\001\020\377\220\003\2201\220A\220T\313\230\031\243 X\367B\215\204\002\016\210\367k\230\021\222`g\240T\250\355\030\205\213\004%\300\346\000\035\230]\377\320*A\300\027\310\t\320\017QW\320W\267!\224\204\004\236\204\001\317\000\356\245\204\001I\220Q\251\204\004\340\010\r\353\210R\361@\001\347\213\001\320\004\035\277\230_\250A\330\010\204aq\361\330\315B\244G\216a7\230!\230\3774\230|\2501\250D\260\337\010\270\004\270H\345\213\002\210s\356\252`1\330\010\333\001\001\230\032\376\367\205\002Y\260a\260t\270<\177\300t\3108\320ST\333\214\001\377\006\220f\230A\230Z\240\377t\320+>\270a\270x\376\240\211\002q\320PY\320Y\\\377\320\\_\320_`\320`\355av\003t\220\377`\020\220\005\373\220Uk\002\177\250b\260\003\357\2601\260A\315!l\240!\373\2405\254`\025\250e\2601\377\260B\260b\270\003\2701\377\270J\300e\3101\310E\277\320Q[""\320[\\\276\207\001w\376\271@w\230i\240w\250d\357\260\047\270\021\330\000\320\035/\273\250q\372au\220A\275@4\363\230u\260\205\001\024\0025\260[\300\357\001\340\010\014\223\206\004\014\210I\032u\0021\321\206\001K\220\340\205\002\376\205\001\227\216\001\237\010\014\210L\230\252!\306\000\250\3759\267\216\001\270\024\270Z\300u\370\202\215\001\302\207\006=\001Q\320\004\036\230\237g\240Q\360\n\342c\317\002\r\356\365&\016\210g\323@\030\240\024\271\240\206BP\001\031\240!\362&\020\377\220\016\230a\230y\250\001\267\320\004!\236\207\001\014\210\207\204\003;\374\341\216\001\377k\020\220\006\220j\240\365\003\217\221\002(\372`\006\270j\310\377\007\310q\330\020\024\220I\356\306\210\002,\250a\273\204\001v\220V\277\2306\240\023\240A\024\003V\376\312\221\001\250&\260\006\260f\270\377A\320\004(\250\017\260q\377\340\010\020\220\001\220\024\220\177Z\230v\240T\250\027\340@\177\t\300\021\300$\300a\375\210\003\255D\364\002Y\240\n\002s\322\207\002B\017\300\"\300A";
+    PyObject *data = __Pyx_DecompressString_LZSS(cstring, 4273, 5775);
     #define __Pyx_DecompressString_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #else /* compression: none (5810 bytes) */
-static const char bytes[] = "  ( at 0x object> of  tried up> \344\270\252 \344\270\252\345\217\257\347\224\250 \344\270\252\345\267\262\350\257\225\350\277\207 \344\270\252\350\212\202\347\202\271\344\270\255 (tree fragment)), .: <Lease of <MemoryView of <Pool <contiguous and direct><contiguous and indirect><strided and direct or indirect><strided and direct><strided and indirect>>?BaseException | NoneCannot assign to read-only memoryviewCollection[str]Counter[NodeState]Invalid mode, expected \047c\047 or \047fortran\047, got Invalid shape in axis Iterable[Node]Mapping[tuple[str, str], int]No node can take this exchange now. As text: \"settlement: 0 of 3 (2 down, 1 draining)\".NoneNote that Cython is deliberately stricter than PEP-484 and rejects subclasses of builtin types. If you need to pass subclasses then set the \047annotation_typing\047 directive to False.TracebackType | None_Choice | Noneadd_noteall at max_requestsbalancer/pool.pycollections.abcdict[str, int]disableenablegcisenabledlist[Node]list[float]list[tuple[NodeState, int]]no default __reduce__ due to non-trivial __cinit__tuple[Node, ...]tuple[bool, bool]type[BaseException] | Noneunable to allocate array data.unable to allocate shape and strides.\345\235\207\345\267\262\350\276\276 max_requests \344\270\212\351\231\220\357\274\210\357\274\211\357\274\214\357\274\232ASCIIAnyBalancingConfigBoardCHECKINGCollectionCounterDOWNDRAININGEJECTEDEllipsisIterableLeaseLease.__enter__Lease.__exit__Lease.__reduce_cython__Lease.__setstate_cython__Lease.releaseMAINTENANCEMappingNoNodeReadyNoNodeReady.__init__NoNodeReady._othersNoNodeReady._upNoNodeReady.enNoNodeReady.zhNodeNodeStateNonePickerPoolPool.__reduce_cython__Pool.__setstate_cython__Pool._choicePool._place_before_nextPool._refreshPool._remember_turnsPool._statesPool.activePool.leasePool.pickPool.rebuildRowSequenceTYPE_CHECKINGTracebackTypeTurnsUPView.MemoryView__Choice_Choice.__reduce_cython___Choice.__setstate_cython___TOLD__Pyx_PyDict_NextRef__annotate____class____class_getitem____dict_""___doc____enter____exit____func____getstate____import____init____main____metaclass____module____mro_entries____name____new____prepare____pyx_checksum__pyx_result__pyx_state__pyx_type__pyx_unpickle_Enum__pyx_unpickle_Lease__pyx_unpickle_Pool__pyx_unpickle__Choice__pyx_vtable____qualname____reduce____reduce_cython____reduce_ex____set_name____setstate____setstate_cython____slots____test___backups_board_choice_credits_dict_epoch_held_is_coroutine_last_mask_others_page_epoch_picker_place_before_next_place_before_next.<locals>.genexpr_pool_primaries_refresh_remember_turns_states_states.<locals>.genexpr_up_worker_indexabcactiveaddressallocate_bufferarrayasyncio.coroutinesbackupbalancer.boardbalancer.configbalancer.nodebalancer.pickersbalancer.poolbalancer.weightbaseboardboolcchoicechosenchosen_readerclampedcline_in_tracebackclosecollectionscollections.abcconfigcountcreditcreditscredits_ddefaultdtype_is_objectenencodeenumerateepocherrorevenexcludefailedflagsformatfortranfullgenexprgetheldidindexinfintitemsitemsizekindlabellastleaseleftlimitsmathmaxmax_requestsmemviewminminemine_activemine_requestsmodemostnamendimnextnodenode_activenode_requestsnode_statenode_weightnodesnodes_ofnodes_of.<locals>.genexprobjorderotherspackpagepickpickerplacepoolpoppropertyreadrebuildregisterreleasereleasedreturnround_robinrowrowssaidselfsendsetdefaultshapesizeslotslotsstartstatestate_ofstatesstepstopstrstrictstructsumsuperthrowtotaltracetriedturnstypestypingunpackupdateuse_setstatevaluevaluesweightweightsworker_indexxzhzipO\200\001\330\004\"\240!\2406\250\021\200\001\330\004#\2401\240F\250!\200\001\330\004%\240Q\240f\250A\200\001\340\004\037\230q\320 0\260\013\270;\300k\320QR\330\004\023\2204\220x\230q\240\001\330\004\007\200|\2207\230!\330\010&\240a\240w\250n\270A\330\004\013\2101\200\001\340\004\037\230q\320 0\260\013\270;\300k\320QR\330\004\023\2205\230\010\240\001\240\021\330\004\007\200|\2207\230!\330\010\047\240q\250\010\260\016\270a\330\004\013\2101\200\001\340\004\037\230q\320 0\260""\013\270;\300k\320QR\330\004\023\2207\230(\240!\2401\330\004\007\200|\2207\230!\330\010)\250\021\250*\260N\300!\330\004\013\2101\200\001\360\010\000\n\033\230!\330\010\021\220\024\220X\230T\240\030\250\024\250W\260D\270\001\330\010\020\220\007\220q\230\006\230l\250!\330\004\007\200v\210W\220E\230\024\230Q\330\010\022\220!\330\010\027\220q\340\010\027\220t\2307\240\047\250\025\250c\260\024\260V\2707\300!\330\004\007\200q\330\010\017\320\017&\240d\250!\2507\260+\270W\300A\340\010\017\320\017&\240d\250!\2507\260+\270Q\200\001\360\010\000\n\033\230!\330\010\021\220\024\220Y\230d\240(\250$\250g\260T\270\030\300\024\300Q\330\010\020\220\007\220q\230\006\230l\250!\330\004\007\200v\210W\220E\230\024\230Q\330\010\022\220!\330\010\027\220q\340\010\027\220t\2308\2407\250%\250s\260$\260g\270W\300E\310\023\310D\320PV\320V]\320]b\320be\320ei\320ip\320pw\320w|\320|\177\360\000\000@\002D\002\360\000\000D\002M\002\360\000\000M\002T\002\360\000\000T\002U\002\330\004\007\200q\330\010\017\320\017(\250\004\250A\250W\260K\270w\300a\340\010\017\320\017(\250\004\250A\250W\260K\270q\200\001\360\010\000\n\033\230!\330\010\021\220\024\220[\240\004\240I\250T\260\033\270D\300\t\310\024\310X\320UY\320Yg\320gk\320ku\320uy\360\000\000z\001G\002\360\000\000G\002K\002\360\000\000K\002[\002\360\000\000[\002_\002\360\000\000_\002m\002\360\000\000m\002q\002\360\000\000q\002A\003\360\000\000A\003E\003\360\000\000E\003L\003\360\000\000L\003P\003\360\000\000P\003Q\003\330\010\020\220\007\220q\230\006\230l\250!\330\004\007\200v\210W\220E\230\024\230Q\330\010\022\220!\330\010\027\220q\340\010\027\220t\230:\240W\250E\260\023\260D\270\010\300\007\300u\310C\310t\320S]\320]d\320di\320il\320lp\320px\320x\177\360\000\000@\002E\002\360\000\000E\002H\002\360\000\000H\002L\002\360\000\000L\002S\002\360\000\000S\002Z\002\360\000\000Z\002_\002\360\000\000_\002b\002\360\000\000b\002f\002\360\000\000f\002o\002\360\000\000o\002v\002\360\000\000v\002{\002\360\000\000{\002~\002\360\000\000~\002B\003\360\000\000B\003N\003""\360\000\000N\003U\003\360\000\000U\003Z\003\360\000\000Z\003]\003\360\000\000]\003a\003\360\000\000a\003p\003\360\000\000p\003w\003\360\000\000w\003|\003\360\000\000|\003\177\003\360\000\000\177\003C\004\360\000\000C\004I\004\360\000\000I\004P\004\360\000\000P\004U\004\360\000\000U\004X\004\360\000\000X\004\\\004\360\000\000\\\004c\004\360\000\000c\004j\004\360\000\000j\004k\004\330\004\007\200q\330\010\017\320\017%\240T\250\021\250\047\260\033\270G\3001\340\010\017\320\017%\240T\250\021\250\047\260\033\270A\200A\330\024\025\330\010\021\220\021\220\"\220A\220W\230A\230U\240)\2504\250w\260i\270t\3008\3101\330\010\022\220!\2202\220Q\220d\320\032,\250D\260\001\260\024\260X\270R\270q\320@Y\320Y]\320]^\330\010\017\210r\220\021\220$\220h\230a\230t\2409\250A\250T\260\027\270\006\270e\3003\300d\310!\3104\310u\320TU\320Uc\320co\320op\200A\330\024\025\330\010\021\220\021\220\"\220A\220X\230Q\230e\2406\250\024\250W\260I\270T\300\030\310\021\330\010\022\220!\2202\220Q\220d\320\032+\2504\250q\260\004\260H\270B\270a\320?X\320X\\\320\\]\330\010\017\210r\220\021\220$\220g\230Q\230d\240\047\250\026\250y\270\001\270\024\270Q\330\010\017\210u\220C\220s\230!\2303\230e\2401\240N\260,\270a\200A\330\0247\3207T\320TU\330\t\n\330\010\014\210H\220A\200A\330\025\026\330\010\017\210t\2207\230!\2309\240A\200A\340\010\014\210J\220d\230,\240a\240q\330\010\014\320\014\034\230A\330\010\021\220\024\220W\230E\240\021\330\010\r\210Q\210e\2204\220x\230t\2407\250#\250V\2601\260D\270\007\270s\300)\3101\330\010\014\210N\230$\230h\240a\240q\250\005\250T\260\030\270\023\270C\270t\3004\300q\330\010\014\210L\230\004\230H\240A\240Q\240e\2504\250x\260s\270#\270T\300\021\210A\230q\240q\320\000\022\320\022\047\320\0479\3209M\310Q\340\004\r\210V\2201\330\004\013\2107\220!\330\004\010\210\007\210x\220y\240\001\240\026\240q\330\010\013\2104\210y\230\003\2301\330\014\022\220!\2209\230D\240\001\330\r\024\220G\2305\240\004\240F\250!\2507\260#\260V\2701\270A\330\014\022\220!\2209\230D\240\001\330\014\023\2201\340\014""\023\2201\330\004\013\2106\220\021\320\000\023\220=\320 8\3208Z\320Z[\340\004\013\2105\220\001\330\014\r\320\004\030\230\001\340\010\017\210t\2207\230!\330\010\017\210q\220\004\220N\240#\240S\250\001\250\021\250#\250\\\270\021\270$\270g\300T\310\027\320PX\320X\\\320\\d\320dh\320hi\320\004\031\230\021\330\010\017\210r\220\027\230\004\230G\2401\240H\250D\260\t\270\026\270s\300$\300g\310Q\310a\320\004\031\230\021\330\010\021\220\024\220W\230E\240\021\330\010\017\210w\220i\230q\320\004\033\2301\330\010\017\210t\2201\320\004\034\320\034.\250a\360\016\000\t\014\2104\210|\2301\230C\230s\240$\240a\330\014\020\220\t\230\021\330\010\017\210q\330\010\014\210J\220a\220t\230=\250\004\250A\330\014\017\210w\220c\230\021\330\020\021\330\014\025\220V\2305\240\001\330\014\025\220V\2301\330\014\017\210x\220t\2307\240\047\250\025\250d\260&\270\005\270Q\270h\300a\330\020\026\220g\230U\240!\2408\2508\2601\330\020\023\2205\230\004\230D\240\001\330\024\025\330\020\023\2204\220q\330\024\025\330\014\023\2206\230\026\230q\240\004\240H\250A\250X\260V\270:\300V\3101\330\010\020\220\003\2201\220A\220T\230\031\240#\240X\250T\260\030\270\024\270Q\330\010\016\210k\230\021\230$\230g\240T\250\030\260\024\260V\2707\300%\300q\320\004\035\230]\320*A\300\027\310\t\320QW\320Wh\320hi\330\010\014\210H\220A\330\010\014\210J\220a\330\010\014\210I\220Q\330\010\014\210H\220A\340\010\r\210R\210y\230\001\230\024\230Q\320\004\035\230_\250A\330\010\013\2104\210q\330\014\023\2201\330\010\017\210t\2207\230!\330\010\022\220!\2207\230!\2304\230|\2501\250D\260\010\270\004\270H\300A\340\010\017\210s\220!\2201\330\010\023\2205\230\001\230\032\2406\250\024\250Y\260a\260t\270<\300t\3108\320ST\330\010\020\220\006\220f\230A\230Z\240t\320+>\270a\270x\300u\310C\310q\320PY\320Y\\\320\\_\320_`\320`a\330\010\013\2104\210t\2201\330\014\020\220\005\220U\230!\2304\230\177\250b\260\003\2601\260A\330\020\026\220l\240!\2405\250\001\250\025\250e\2601\260B\260b\270\003\2701\270J\300e\3101\310E\320Q[\320[\\\330\010\017\210w\220a\220w\230i""\240w\250d\260\047\270\021\320\004\035\320\035/\250q\340\010\017\210u\220A\220V\2304\230u\240A\240Q\320\004\035\320\0355\260[\300\001\340\010\014\320\014\034\230A\330\010\014\210I\220U\230!\2301\330\010\014\210K\220q\330\010\014\210N\230$\230l\250!\330\010\014\210L\230\001\230\024\230Z\240t\2509\260D\270\001\270\024\270Z\300u\310D\320PX\320X\\\320\\]\330\010\014\210I\220Q\320\004\036\230g\240Q\360\n\000\t\014\2104\210t\2201\330\014\r\330\010\014\210I\220Q\330\010\016\210g\220T\230\030\240\024\240Q\330\010\014\210L\230\001\230\031\240!\330\010\013\2104\210q\330\014\020\220\016\230a\230y\250\001\320\004!\240\021\330\010\014\210J\220a\220t\230;\240d\250!\330\014\017\210w\220c\230\021\330\020\021\330\014\020\220\006\220j\240\003\2401\240F\250(\260&\270\006\270j\310\007\310q\330\020\024\220I\230Q\230d\240,\250a\330\014\017\210v\220V\2306\240\023\240A\330\020\024\220I\230V\2406\250\021\250&\260\006\260f\270A\320\004(\250\017\260q\340\010\020\220\001\220\024\220Z\230v\240T\250\027\260\010\270\t\300\021\300$\300a\330\010\017\210u\220D\230\001\230\024\230Y\240a\330\010\017\210s\320\022\047\320\047B\300\"\300A";
+    #else /* compression: none (5775 bytes) */
+static const char bytes[] = "  ( at 0x object> of  tried up> \344\270\252 \344\270\252\345\217\257\347\224\250 \344\270\252\345\267\262\350\257\225\350\277\207 \344\270\252\350\212\202\347\202\271\344\270\255 (tree fragment)), .: <Lease of <MemoryView of <Pool <contiguous and direct><contiguous and indirect><strided and direct or indirect><strided and direct><strided and indirect>>?BaseException | NoneCannot assign to read-only memoryviewCollection[str]Counter[NodeState]Invalid mode, expected \047c\047 or \047fortran\047, got Invalid shape in axis Iterable[Node]Mapping[tuple[str, str], int]No node can take this exchange now. As text: \"settlement: 0 of 3 (2 down, 1 draining)\".NoneNote that Cython is deliberately stricter than PEP-484 and rejects subclasses of builtin types. If you need to pass subclasses then set the \047annotation_typing\047 directive to False.TracebackType | None_Choice | Noneadd_noteall at max_requestsbalancer/pool.pycollections.abcdict[str, int]disableenablegcisenabledlist[Node]list[float]list[tuple[NodeState, int]]no default __reduce__ due to non-trivial __cinit__tuple[Node, ...]tuple[bool, bool]type[BaseException] | Noneunable to allocate array data.unable to allocate shape and strides.\345\235\207\345\267\262\350\276\276 max_requests \344\270\212\351\231\220\357\274\210\357\274\211\357\274\214\357\274\232ASCIIAnyBalancingConfigBoardCHECKINGCollectionCounterDOWNDRAININGEJECTEDEllipsisIterableLeaseLease.__enter__Lease.__exit__Lease.__reduce_cython__Lease.__setstate_cython__Lease.releaseMAINTENANCEMappingNoNodeReadyNoNodeReady.__init__NoNodeReady._othersNoNodeReady._upNoNodeReady.enNoNodeReady.zhNodeNodeStateNonePickerPoolPool.__reduce_cython__Pool.__setstate_cython__Pool._choicePool._place_before_nextPool._refreshPool._remember_turnsPool._statesPool.activePool.leasePool.pickPool.rebuildRowSequenceTYPE_CHECKINGTracebackTypeTurnsUPView.MemoryView__Choice_Choice.__reduce_cython___Choice.__setstate_cython___TOLD__Pyx_PyDict_NextRef__annotate____class____class_getitem____dict_""___doc____enter____exit____func____getstate____import____init____main____metaclass____module____mro_entries____name____new____prepare____pyx_checksum__pyx_result__pyx_state__pyx_type__pyx_unpickle_Enum__pyx_unpickle_Lease__pyx_unpickle_Pool__pyx_unpickle__Choice__pyx_vtable____qualname____reduce____reduce_cython____reduce_ex____set_name____setstate____setstate_cython____slots____test___backups_board_choice_credits_dict_epoch_held_is_coroutine_last_mask_others_page_epoch_picker_place_before_next_place_before_next.<locals>.genexpr_pool_primaries_refresh_remember_turns_states_states.<locals>.genexpr_up_worker_indexabcactiveaddressallocate_bufferarrayasyncio.coroutinesbackupbalancer.boardbalancer.configbalancer.nodebalancer.pickersbalancer.poolbalancer.weightbaseboardboolcchoicechosenchosen_readerclampedcline_in_tracebackclosecollectionscollections.abcconfigcountcreditcreditscredits_ddefaultdtype_is_objectenencodeenumerateepocherrorevenexcludefailedflagsformatfortranfullgenexprgetheldidindexinfintitemsitemsizekindlabellastleaseleftlimitsmathmaxmax_requestsmemviewminminemine_activemine_requestsmodemostnamendimnextnodenode_activenode_requestsnode_statenode_weightnodesnodes_ofnodes_of.<locals>.genexprobjorderotherspackpagepickpickerplacepoolpoppropertyreadrebuildregisterreleasereleasedreturnround_robinrowrowssaidselfsendsetdefaultshapesizeslotslotsstartstatestate_ofstatesstepstopstrstrictstructsumsuperthrowtotaltracetriedturnstypestypingunpackupdateuse_setstatevaluevaluesweightweightsworker_indexxzhzipO\200\001\330\004\"\240!\2406\250\021\200\001\330\004#\2401\240F\250!\200\001\330\004%\240Q\240f\250A\200\001\340\004\037\230q\320 0\260\013\270;\300k\320QR\330\004\023\2204\220x\230q\240\001\330\004\007\200|\2207\230!\330\010&\240a\240w\250n\270A\330\004\013\2101\200\001\340\004\037\230q\320 0\260\013\270;\300k\320QR\330\004\023\2205\230\010\240\001\240\021\330\004\007\200|\2207\230!\330\010\047\240q\250\010\260\016\270a\330\004\013\2101\200\001\340\004\037\230q\320 0\260""\013\270;\300k\320QR\330\004\023\2207\230(\240!\2401\330\004\007\200|\2207\230!\330\010)\250\021\250*\260N\300!\330\004\013\2101\200\001\360\010\000\n\033\230!\330\010\021\220\024\220X\230T\240\030\250\024\250W\260D\270\001\330\010\020\220\007\220q\230\006\230l\250!\330\004\007\200v\210W\220E\230\024\230Q\330\010\022\220!\330\010\027\220q\340\010\027\220t\2307\240\047\250\025\250c\260\024\260V\2707\300!\330\004\007\200q\330\010\017\320\017&\240d\250!\2507\260+\270W\300A\340\010\017\320\017&\240d\250!\2507\260+\270Q\200\001\360\010\000\n\033\230!\330\010\021\220\024\220Y\230d\240(\250$\250g\260T\270\030\300\024\300Q\330\010\020\220\007\220q\230\006\230l\250!\330\004\007\200v\210W\220E\230\024\230Q\330\010\022\220!\330\010\027\220q\340\010\027\220t\2308\2407\250%\250s\260$\260g\270W\300E\310\023\310D\320PV\320V]\320]b\320be\320ei\320ip\320pw\320w|\320|\177\360\000\000@\002D\002\360\000\000D\002M\002\360\000\000M\002T\002\360\000\000T\002U\002\330\004\007\200q\330\010\017\320\017(\250\004\250A\250W\260K\270w\300a\340\010\017\320\017(\250\004\250A\250W\260K\270q\200\001\360\010\000\n\033\230!\330\010\021\220\024\220[\240\004\240I\250T\260\033\270D\300\t\310\024\310X\320UY\320Yg\320gk\320ku\320uy\360\000\000z\001G\002\360\000\000G\002K\002\360\000\000K\002[\002\360\000\000[\002_\002\360\000\000_\002m\002\360\000\000m\002q\002\360\000\000q\002A\003\360\000\000A\003E\003\360\000\000E\003L\003\360\000\000L\003P\003\360\000\000P\003Q\003\330\010\020\220\007\220q\230\006\230l\250!\330\004\007\200v\210W\220E\230\024\230Q\330\010\022\220!\330\010\027\220q\340\010\027\220t\230:\240W\250E\260\023\260D\270\010\300\007\300u\310C\310t\320S]\320]d\320di\320il\320lp\320pw\320w~\360\000\000\177\001D\002\360\000\000D\002G\002\360\000\000G\002K\002\360\000\000K\002T\002\360\000\000T\002[\002\360\000\000[\002`\002\360\000\000`\002c\002\360\000\000c\002g\002\360\000\000g\002s\002\360\000\000s\002z\002\360\000\000z\002\177\002\360\000\000\177\002B\003\360\000\000B\003F\003\360\000\000F\003U""\003\360\000\000U\003\\\003\360\000\000\\\003a\003\360\000\000a\003d\003\360\000\000d\003h\003\360\000\000h\003n\003\360\000\000n\003u\003\360\000\000u\003z\003\360\000\000z\003}\003\360\000\000}\003A\004\360\000\000A\004H\004\360\000\000H\004O\004\360\000\000O\004P\004\330\004\007\200q\330\010\017\320\017%\240T\250\021\250\047\260\033\270G\3001\340\010\017\320\017%\240T\250\021\250\047\260\033\270A\200A\330\024\025\330\010\021\220\021\220\"\220A\220W\230A\230U\240)\2504\250w\260i\270t\3008\3101\330\010\022\220!\2202\220Q\220d\320\032,\250D\260\001\260\024\260X\270R\270q\320@Y\320Y]\320]^\330\010\017\210r\220\021\220$\220h\230a\230t\2409\250A\250T\260\027\270\006\270e\3003\300d\310!\3104\310u\320TU\320Uc\320co\320op\200A\330\024\025\330\010\021\220\021\220\"\220A\220X\230Q\230e\2406\250\024\250W\260I\270T\300\030\310\021\330\010\022\220!\2202\220Q\220d\320\032+\2504\250q\260\004\260H\270B\270a\320?X\320X\\\320\\]\330\010\017\210r\220\021\220$\220g\230Q\230d\240\047\250\026\250y\270\001\270\024\270Q\330\010\017\210u\220C\220s\230!\2303\230e\2401\240N\260,\270a\200A\330\0247\3207T\320TU\330\t\n\330\010\014\210H\220A\200A\330\025\026\330\010\017\210t\2207\230!\2309\240A\200A\340\010\014\210J\220d\230,\240a\240q\330\010\014\320\014\034\230A\330\010\021\220\024\220W\230E\240\021\330\010\r\210Q\210e\2204\220x\230t\2407\250#\250V\2601\260D\270\007\270s\300)\3101\330\010\014\210N\230$\230h\240a\240q\250\005\250T\260\030\270\023\270C\270t\3004\300q\330\010\014\210L\230\004\230H\240A\240Q\240e\2504\250x\260s\270#\270T\300\021\210A\230q\240q\320\000\022\320\022\047\320\0479\3209M\310Q\340\004\r\210V\2201\330\004\013\2107\220!\330\004\010\210\007\210x\220y\240\001\240\026\240q\330\010\013\2104\210y\230\003\2301\330\014\022\220!\2209\230D\240\001\330\r\024\220G\2305\240\004\240F\250!\2507\260#\260V\2701\270A\330\014\022\220!\2209\230D\240\001\330\014\023\2201\340\014\023\2201\330\004\013\2106\220\021\320\000\023\220=\320 8\3208Z\320Z[\340\004\013\2105\220\001\330\014\r\320\004""\030\230\001\340\010\017\210t\2207\230!\330\010\017\210q\220\004\220N\240#\240S\250\001\250\021\250#\250\\\270\021\270$\270g\300T\310\027\320PX\320X\\\320\\d\320dh\320hi\320\004\031\230\021\330\010\017\210r\220\027\230\004\230G\2401\240H\250D\260\t\270\026\270s\300$\300g\310Q\310a\320\004\031\230\021\330\010\021\220\024\220W\230E\240\021\330\010\017\210w\220i\230q\320\004\033\2301\330\010\017\210t\2201\320\004\034\320\034.\250a\360\016\000\t\014\2104\210|\2301\230C\230s\240$\240a\330\014\020\220\t\230\021\330\010\017\210q\330\010\014\210J\220a\220t\230=\250\004\250A\330\014\017\210w\220c\230\021\330\020\021\330\014\025\220V\2305\240\001\330\014\025\220V\2301\330\014\017\210x\220t\2307\240\047\250\025\250d\260&\270\005\270Q\270h\300a\330\020\026\220g\230U\240!\2408\2508\2601\330\020\023\2205\230\004\230D\240\001\330\024\025\330\020\023\2204\220q\330\024\025\330\014\023\2206\230\026\230q\240\004\240H\250A\250X\260V\270:\300V\3101\330\010\020\220\003\2201\220A\220T\230\031\240#\240X\250T\260\030\270\024\270Q\330\010\016\210k\230\021\230$\230g\240T\250\030\260\024\260V\2707\300%\300q\320\004\035\230]\320*A\300\027\310\t\320QW\320Wh\320hi\330\010\014\210H\220A\330\010\014\210J\220a\330\010\014\210I\220Q\330\010\014\210H\220A\340\010\r\210R\210y\230\001\230\024\230Q\320\004\035\230_\250A\330\010\013\2104\210q\330\014\023\2201\330\010\017\210t\2207\230!\330\010\022\220!\2207\230!\2304\230|\2501\250D\260\010\270\004\270H\300A\340\010\017\210s\220!\2201\330\010\023\2205\230\001\230\032\2406\250\024\250Y\260a\260t\270<\300t\3108\320ST\330\010\020\220\006\220f\230A\230Z\240t\320+>\270a\270x\300u\310C\310q\320PY\320Y\\\320\\_\320_`\320`a\330\010\013\2104\210t\2201\330\014\020\220\005\220U\230!\2304\230\177\250b\260\003\2601\260A\330\020\026\220l\240!\2405\250\001\250\025\250e\2601\260B\260b\270\003\2701\270J\300e\3101\310E\320Q[\320[\\\330\010\017\210w\220a\220w\230i\240w\250d\260\047\270\021\320\004\035\320\035/\250q\340\010\017\210u\220A\220V\2304\230u\240A\240Q\320\004\035""\320\0355\260[\300\001\340\010\014\320\014\034\230A\330\010\014\210I\220U\230!\2301\330\010\014\210K\220q\330\010\014\210N\230$\230l\250!\330\010\014\210L\230\001\230\024\230Z\240t\2509\260D\270\001\270\024\270Z\300u\310D\320PX\320X\\\320\\]\330\010\014\210I\220Q\320\004\036\230g\240Q\360\n\000\t\014\2104\210t\2201\330\014\r\330\010\014\210I\220Q\330\010\016\210g\220T\230\030\240\024\240Q\330\010\014\210L\230\001\230\031\240!\330\010\013\2104\210q\330\014\020\220\016\230a\230y\250\001\320\004!\240\021\330\010\014\210J\220a\220t\230;\240d\250!\330\014\017\210w\220c\230\021\330\020\021\330\014\020\220\006\220j\240\003\2401\240F\250(\260&\270\006\270j\310\007\310q\330\020\024\220I\230Q\230d\240,\250a\330\014\017\210v\220V\2306\240\023\240A\330\020\024\220I\230V\2406\250\021\250&\260\006\260f\270A\320\004(\250\017\260q\340\010\020\220\001\220\024\220Z\230v\240T\250\027\260\010\270\t\300\021\300$\300a\330\010\017\210u\220D\230\001\230\024\230Y\240a\330\010\017\210s\320\022\047\320\047B\300\"\300A";
     PyObject *data = NULL;
     #define __Pyx_DecompressString_UNUSED
     #define __Pyx_DecompressString_LZSS_UNUSED
@@ -42232,109 +42217,17 @@ static CYTHON_INLINE PyObject* __Pyx_PyObject_CallNoArg(PyObject *func) {
     return __Pyx_PyObject_FastCall(func, arg + 1, 0 | __Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET);
 }
 
-/* PyLongBinop */
-#if !CYTHON_COMPILING_IN_PYPY
-static PyObject* __Pyx_Fallback___Pyx_PyLong_AddObjC(PyObject *op1, PyObject *op2, int inplace) {
-    return (inplace ? PyNumber_InPlaceAdd : PyNumber_Add)(op1, op2);
+/* BufferIndexError */
+static void __Pyx_RaiseBufferIndexError(int axis) {
+  PyErr_Format(PyExc_IndexError,
+     "Out of bounds on buffer access (axis %d)", axis);
 }
-#if CYTHON_USE_PYLONG_INTERNALS
-static PyObject* __Pyx_Unpacked___Pyx_PyLong_AddObjC(PyObject *op1, PyObject *op2, long intval, int inplace, int zerodivision_check) {
-    CYTHON_MAYBE_UNUSED_VAR(inplace);
-    CYTHON_UNUSED_VAR(zerodivision_check);
-    const long b = intval;
-    long a;
-    const PY_LONG_LONG llb = intval;
-    PY_LONG_LONG lla;
-    if (unlikely(__Pyx_PyLong_IsZero(op1))) {
-        return __Pyx_NewRef(op2);
-    }
-    const int is_positive = __Pyx_PyLong_IsPos(op1);
-    const digit* digits = __Pyx_PyLong_Digits(op1);
-    const Py_ssize_t size = __Pyx_PyLong_DigitCount(op1);
-    if (likely(size == 1)) {
-        a = (long) digits[0];
-        if (!is_positive) a *= -1;
-    } else {
-        if (size == 2 && 8 * sizeof(long) - 1 > 2 * PyLong_SHIFT) {
-            a = (long) (((((unsigned long)digits[1]) << PyLong_SHIFT) | (unsigned long)digits[0]));
-            if (!is_positive) a *= -1;
-            goto calculate_long;
-        } else if (size == 2 && 8 * sizeof(PY_LONG_LONG) - 1 > 2 * PyLong_SHIFT) {
-            lla = (PY_LONG_LONG) (((((unsigned PY_LONG_LONG)digits[1]) << PyLong_SHIFT) | (unsigned PY_LONG_LONG)digits[0]));
-            if (!is_positive) lla *= -1;
-            goto calculate_long_long;
-        } else
-        if (size == 3 && 8 * sizeof(long) - 1 > 3 * PyLong_SHIFT) {
-            a = (long) (((((((unsigned long)digits[2]) << PyLong_SHIFT) | (unsigned long)digits[1]) << PyLong_SHIFT) | (unsigned long)digits[0]));
-            if (!is_positive) a *= -1;
-            goto calculate_long;
-        } else if (size == 3 && 8 * sizeof(PY_LONG_LONG) - 1 > 3 * PyLong_SHIFT) {
-            lla = (PY_LONG_LONG) (((((((unsigned PY_LONG_LONG)digits[2]) << PyLong_SHIFT) | (unsigned PY_LONG_LONG)digits[1]) << PyLong_SHIFT) | (unsigned PY_LONG_LONG)digits[0]));
-            if (!is_positive) lla *= -1;
-            goto calculate_long_long;
-        } else
-        if (size == 4 && 8 * sizeof(long) - 1 > 4 * PyLong_SHIFT) {
-            a = (long) (((((((((unsigned long)digits[3]) << PyLong_SHIFT) | (unsigned long)digits[2]) << PyLong_SHIFT) | (unsigned long)digits[1]) << PyLong_SHIFT) | (unsigned long)digits[0]));
-            if (!is_positive) a *= -1;
-            goto calculate_long;
-        } else if (size == 4 && 8 * sizeof(PY_LONG_LONG) - 1 > 4 * PyLong_SHIFT) {
-            lla = (PY_LONG_LONG) (((((((((unsigned PY_LONG_LONG)digits[3]) << PyLong_SHIFT) | (unsigned PY_LONG_LONG)digits[2]) << PyLong_SHIFT) | (unsigned PY_LONG_LONG)digits[1]) << PyLong_SHIFT) | (unsigned PY_LONG_LONG)digits[0]));
-            if (!is_positive) lla *= -1;
-            goto calculate_long_long;
-        } else
-        {}
-        return PyLong_Type.tp_as_number->nb_add(op1, op2);
-    }
-    calculate_long:
-        {
-            long x;
-            x = a + b;
-            return PyLong_FromLong(x);
-        }
-    calculate_long_long:
-        {
-            PY_LONG_LONG llx;
-            llx = lla + llb;
-            return PyLong_FromLongLong(llx);
-        }
-    
-}
-#endif
-static PyObject* __Pyx_Float___Pyx_PyLong_AddObjC(PyObject *float_val, long intval, int zerodivision_check) {
-    CYTHON_UNUSED_VAR(zerodivision_check);
-    const long b = intval;
-    double a = __Pyx_PyFloat_AS_DOUBLE(float_val);
-        double result;
-        
-        result = ((double)a) + (double)b;
-        return PyFloat_FromDouble(result);
-}
-static CYTHON_INLINE PyObject* __Pyx_PyLong_AddObjC(PyObject *op1, PyObject *op2, long intval, int inplace, int zerodivision_check) {
-    CYTHON_MAYBE_UNUSED_VAR(intval);
-    CYTHON_UNUSED_VAR(zerodivision_check);
-    #if CYTHON_USE_PYLONG_INTERNALS
-    if (likely(PyLong_CheckExact(op1))) {
-        return __Pyx_Unpacked___Pyx_PyLong_AddObjC(op1, op2, intval, inplace, zerodivision_check);
-    }
-    #endif
-    if (PyFloat_CheckExact(op1)) {
-        return __Pyx_Float___Pyx_PyLong_AddObjC(op1, intval, zerodivision_check);
-    }
-    return __Pyx_Fallback___Pyx_PyLong_AddObjC(op1, op2, inplace);
-}
-#endif
 
 /* PyUnicode_Unicode */
 static CYTHON_INLINE PyObject* __Pyx_PyUnicode_Unicode(PyObject *obj) {
     if (unlikely(obj == Py_None))
         obj = __pyx_mstate_global->__pyx_kp_u_None;
     return __Pyx_NewRef(obj);
-}
-
-/* BufferIndexError */
-static void __Pyx_RaiseBufferIndexError(int axis) {
-  PyErr_Format(PyExc_IndexError,
-     "Out of bounds on buffer access (axis %d)", axis);
 }
 
 /* PyObjectVectorcallKwds */
@@ -42862,142 +42755,6 @@ static PyObject* __Pyx_PyDict_GetItemDefault(PyObject* d, PyObject* key, PyObjec
             value = __Pyx_CallUnboundCMethod2(&__pyx_mstate_global->__pyx_umethod_PyDict_Type_get, d, key, default_value);
     }
     return value;
-}
-
-/* PyObjectCompare */
-#ifndef __Pyx_DEFINED_PyObject_CompareIntFloatBoolNe
-#define __Pyx_DEFINED_PyObject_CompareIntFloatBoolNe
-static int __Pyx_PyObject_CompareIntFloatBoolNe(PyObject *op1, PyObject *op2) {
-    double float_op2 = __Pyx_PyFloat_AS_DOUBLE(op2);
-    #if !CYTHON_ASSUME_SAFE_MACROS
-    if (unlikely(float_op2 == -1. && PyErr_Occurred())) return -1;
-    #endif
-    #if CYTHON_USE_PYLONG_INTERNALS
-    if (__Pyx_PyLong_IsCompact(op1)) {
-        Py_ssize_t iop1 = __Pyx_PyLong_CompactValue(op1);
-        if (((double)iop1) != float_op2) goto __pyx_return_true; else goto __pyx_return_false;
-    }
-    if (unlikely(!__Pyx_isfinite(float_op2))) {
-        if (0.0 != float_op2) goto __pyx_return_true; else goto __pyx_return_false;
-    } else {
-        int sign1 = __Pyx_PyLong_Sign(op1);
-        if (float_op2 >= 0.) {
-            if (sign1 < 0) goto __pyx_return_true;
-            if (float_op2 < (double) (1L << PyLong_SHIFT)) goto __pyx_return_true;
-        } else {
-            if (sign1 > 0) goto __pyx_return_true;
-            if (float_op2 > -(double) (1L << PyLong_SHIFT)) goto __pyx_return_true;
-        }
-    }
-    #else
-    if (unlikely(!__Pyx_isfinite(float_op2))) {
-        if (0.0 != float_op2) goto __pyx_return_true; else goto __pyx_return_false;
-    } else {
-        int overflow1;
-        long iop1 = PyLong_AsLongAndOverflow(op1, &overflow1);
-        if (likely(!overflow1)) {
-            if ((long long) iop1 >= (1LL << 53)) {
-                overflow1 = 1;
-            } else if ((long long) iop1 <= - (1LL << 53)) {
-                overflow1 = -1;
-            } else {
-                if (((double) iop1) != float_op2) goto __pyx_return_true; else goto __pyx_return_false;
-            }
-        }
-        if (overflow1 < 0) {
-            if (float_op2 > ((double) (1LL << 53))) goto __pyx_return_true;
-        } else {
-            if (float_op2 < - ((double) (1LL << 53))) goto __pyx_return_true;
-        }
-    }
-    #endif
-    return __Pyx_PyObject_RichCompareBool(op1, op2, Py_NE);
-__pyx_return_true:
-    return 1;
-__pyx_return_false:
-    return 0;
-}
-#endif
-#if CYTHON_USE_PYLONG_INTERNALS
-#ifndef __Pyx_DEFINED_PyObject_CompareIntIntBoolNe
-#define __Pyx_DEFINED_PyObject_CompareIntIntBoolNe
-static int __Pyx_PyObject_CompareIntIntBoolNe(PyObject *op1, PyObject *op2) {
-    Py_ssize_t cmp = __Pyx_PyLong_CompareSignAndSize(op1, op2);
-    if (cmp == 0) {
-        Py_ssize_t size = __Pyx_PyLong_DigitCount(op1);
-        if (size > 0) {
-            const digit* digits1 = __Pyx_PyLong_Digits(op1);
-            const digit* digits2 = __Pyx_PyLong_Digits(op2);
-            if (size == 1) {
-                cmp = (Py_ssize_t) digits1[0] - (Py_ssize_t) digits2[0];
-            } else if ((size == 2) && (8 * sizeof(Py_ssize_t) >= 2 * PyLong_SHIFT)) {
-                cmp = (Py_ssize_t) (((((size_t)digits1[1]) << PyLong_SHIFT) | (size_t)digits1[0])) - (Py_ssize_t) (((((size_t)digits2[1]) << PyLong_SHIFT) | (size_t)digits2[0]));
-            } else {
-                for (Py_ssize_t i=size-1; i >= 0 && !cmp; --i) {
-                    cmp = (Py_ssize_t) digits1[i] - (Py_ssize_t) digits2[i];
-                }
-            }
-        }
-        if (cmp == 0) return 0;
-        if (__Pyx_PyLong_IsNeg(op1)) cmp = -cmp;
-    }
-    return 1;
-}
-#endif
-#ifndef __Pyx_DEFINED_PyObject_CompareIntIntBoolNe
-#define __Pyx_DEFINED_PyObject_CompareIntIntBoolNe
-static CYTHON_INLINE PyObject* __Pyx_PyObject_CompareIntIntNe(PyObject *op1, PyObject *op2) {
-    int result = __Pyx_PyObject_CompareIntIntBoolNe(op1, op2);
-    if (unlikely(result == -1)) return NULL;
-    return __Pyx_NewRef(result ? Py_True : Py_False);
-}
-#endif
-#else
-#ifndef __Pyx_DEFINED_PyObject_CompareIntIntBoolNe
-#define __Pyx_DEFINED_PyObject_CompareIntIntBoolNe
-static int __Pyx_PyObject_CompareIntIntBoolNe(PyObject *op1, PyObject *op2) {
-    int overflow1, overflow2;
-    long long iop1 = PyLong_AsLongLongAndOverflow(op1, &overflow1);
-    long long iop2 = PyLong_AsLongLongAndOverflow(op2, &overflow2);
-    if (likely(!(overflow1 | overflow2))) {
-        if (iop1 != iop2) goto __pyx_return_true; else goto __pyx_return_false;
-    } else if (overflow1 != overflow2) {
-        if (overflow1 != overflow2) goto __pyx_return_true; else goto __pyx_return_false;
-    } else {
-        return __Pyx_PyObject_RichCompareBool(op1, op2, Py_NE);
-    }
-__pyx_return_true:
-    return 1;
-__pyx_return_false:
-    return 0;
-}
-#endif
-#endif
-static CYTHON_INLINE int __Pyx_PyObject_CompareBoolNe_int_object(PyObject *op1, PyObject *op2, int pyop) {
-    CYTHON_UNUSED_VAR(pyop);
-    if (unlikely(op1 == Py_None)) {
-        if (op2 == Py_None) goto __pyx_return_false; else goto __pyx_richcmp;
-    }
-    if (op1 == op2) goto __pyx_return_false;
-    if (likely(op1 != Py_None)) {
-        if (op1 == op2) goto __pyx_return_false;
-        if (likely(PyLong_CheckExact(op2))) {
-            return __Pyx_PyObject_CompareIntIntBoolNe(op1, op2);
-        }
-        if (PyFloat_CheckExact(op2)) {
-            return __Pyx_PyObject_CompareIntFloatBoolNe(op1, op2);
-        }
-        goto __pyx_richcmp;
-    }
-    if ((0)) goto __pyx_richcmp;
-    if ((0)) goto __pyx_return_true;
-    if ((0)) goto __pyx_return_false;
-__pyx_richcmp:
-    return __Pyx_PyObject_RichCompareBool(op1, op2, Py_NE);
-__pyx_return_true:
-    return 1;
-__pyx_return_false:
-    return 0;
 }
 
 /* PyObjectCompare */
@@ -44793,6 +44550,98 @@ __pyx_return_true:
 __pyx_return_false:
     Py_RETURN_FALSE;
 }
+
+/* PyLongBinop */
+#if !CYTHON_COMPILING_IN_PYPY
+static PyObject* __Pyx_Fallback___Pyx_PyLong_AddObjC(PyObject *op1, PyObject *op2, int inplace) {
+    return (inplace ? PyNumber_InPlaceAdd : PyNumber_Add)(op1, op2);
+}
+#if CYTHON_USE_PYLONG_INTERNALS
+static PyObject* __Pyx_Unpacked___Pyx_PyLong_AddObjC(PyObject *op1, PyObject *op2, long intval, int inplace, int zerodivision_check) {
+    CYTHON_MAYBE_UNUSED_VAR(inplace);
+    CYTHON_UNUSED_VAR(zerodivision_check);
+    const long b = intval;
+    long a;
+    const PY_LONG_LONG llb = intval;
+    PY_LONG_LONG lla;
+    if (unlikely(__Pyx_PyLong_IsZero(op1))) {
+        return __Pyx_NewRef(op2);
+    }
+    const int is_positive = __Pyx_PyLong_IsPos(op1);
+    const digit* digits = __Pyx_PyLong_Digits(op1);
+    const Py_ssize_t size = __Pyx_PyLong_DigitCount(op1);
+    if (likely(size == 1)) {
+        a = (long) digits[0];
+        if (!is_positive) a *= -1;
+    } else {
+        if (size == 2 && 8 * sizeof(long) - 1 > 2 * PyLong_SHIFT) {
+            a = (long) (((((unsigned long)digits[1]) << PyLong_SHIFT) | (unsigned long)digits[0]));
+            if (!is_positive) a *= -1;
+            goto calculate_long;
+        } else if (size == 2 && 8 * sizeof(PY_LONG_LONG) - 1 > 2 * PyLong_SHIFT) {
+            lla = (PY_LONG_LONG) (((((unsigned PY_LONG_LONG)digits[1]) << PyLong_SHIFT) | (unsigned PY_LONG_LONG)digits[0]));
+            if (!is_positive) lla *= -1;
+            goto calculate_long_long;
+        } else
+        if (size == 3 && 8 * sizeof(long) - 1 > 3 * PyLong_SHIFT) {
+            a = (long) (((((((unsigned long)digits[2]) << PyLong_SHIFT) | (unsigned long)digits[1]) << PyLong_SHIFT) | (unsigned long)digits[0]));
+            if (!is_positive) a *= -1;
+            goto calculate_long;
+        } else if (size == 3 && 8 * sizeof(PY_LONG_LONG) - 1 > 3 * PyLong_SHIFT) {
+            lla = (PY_LONG_LONG) (((((((unsigned PY_LONG_LONG)digits[2]) << PyLong_SHIFT) | (unsigned PY_LONG_LONG)digits[1]) << PyLong_SHIFT) | (unsigned PY_LONG_LONG)digits[0]));
+            if (!is_positive) lla *= -1;
+            goto calculate_long_long;
+        } else
+        if (size == 4 && 8 * sizeof(long) - 1 > 4 * PyLong_SHIFT) {
+            a = (long) (((((((((unsigned long)digits[3]) << PyLong_SHIFT) | (unsigned long)digits[2]) << PyLong_SHIFT) | (unsigned long)digits[1]) << PyLong_SHIFT) | (unsigned long)digits[0]));
+            if (!is_positive) a *= -1;
+            goto calculate_long;
+        } else if (size == 4 && 8 * sizeof(PY_LONG_LONG) - 1 > 4 * PyLong_SHIFT) {
+            lla = (PY_LONG_LONG) (((((((((unsigned PY_LONG_LONG)digits[3]) << PyLong_SHIFT) | (unsigned PY_LONG_LONG)digits[2]) << PyLong_SHIFT) | (unsigned PY_LONG_LONG)digits[1]) << PyLong_SHIFT) | (unsigned PY_LONG_LONG)digits[0]));
+            if (!is_positive) lla *= -1;
+            goto calculate_long_long;
+        } else
+        {}
+        return PyLong_Type.tp_as_number->nb_add(op1, op2);
+    }
+    calculate_long:
+        {
+            long x;
+            x = a + b;
+            return PyLong_FromLong(x);
+        }
+    calculate_long_long:
+        {
+            PY_LONG_LONG llx;
+            llx = lla + llb;
+            return PyLong_FromLongLong(llx);
+        }
+    
+}
+#endif
+static PyObject* __Pyx_Float___Pyx_PyLong_AddObjC(PyObject *float_val, long intval, int zerodivision_check) {
+    CYTHON_UNUSED_VAR(zerodivision_check);
+    const long b = intval;
+    double a = __Pyx_PyFloat_AS_DOUBLE(float_val);
+        double result;
+        
+        result = ((double)a) + (double)b;
+        return PyFloat_FromDouble(result);
+}
+static CYTHON_INLINE PyObject* __Pyx_PyLong_AddObjC(PyObject *op1, PyObject *op2, long intval, int inplace, int zerodivision_check) {
+    CYTHON_MAYBE_UNUSED_VAR(intval);
+    CYTHON_UNUSED_VAR(zerodivision_check);
+    #if CYTHON_USE_PYLONG_INTERNALS
+    if (likely(PyLong_CheckExact(op1))) {
+        return __Pyx_Unpacked___Pyx_PyLong_AddObjC(op1, op2, intval, inplace, zerodivision_check);
+    }
+    #endif
+    if (PyFloat_CheckExact(op1)) {
+        return __Pyx_Float___Pyx_PyLong_AddObjC(op1, intval, zerodivision_check);
+    }
+    return __Pyx_Fallback___Pyx_PyLong_AddObjC(op1, op2, inplace);
+}
+#endif
 
 /* PyLongBinop */
 #if !CYTHON_COMPILING_IN_PYPY
@@ -48651,15 +48500,8 @@ static void __Pyx_RaiseUnpickleChecksumError(long checksum, long checksum1, long
     }
 
 /* MemviewDtypeToObject */
-static CYTHON_INLINE PyObject *__pyx_memview_get_PY_LONG_LONG(const char *itemp) {
-    return (PyObject *) __Pyx_PyLong_From_PY_LONG_LONG(*(PY_LONG_LONG const *) itemp);
-}
-static CYTHON_INLINE int __pyx_memview_set_PY_LONG_LONG(char *itemp, PyObject *obj) {
-    PY_LONG_LONG value = __Pyx_PyLong_As_PY_LONG_LONG(obj);
-    if (unlikely((value == (PY_LONG_LONG)-1) && PyErr_Occurred()))
-        return 0;
-    *(PY_LONG_LONG *) itemp = value;
-    return 1;
+static CYTHON_INLINE PyObject *__pyx_memview_get_PY_LONG_LONG__const__(const char *itemp) {
+    return (PyObject *) __Pyx_PyLong_From_PY_LONG_LONG(*(PY_LONG_LONG const   *) itemp);
 }
 
 /* IsLittleEndian (used by BufferFormatCheck) */
@@ -49394,6 +49236,41 @@ fail:
 no_fail:
     __Pyx_RefNannyFinishContext();
     return retval;
+}
+
+/* ObjectToMemviewSlice */
+static CYTHON_INLINE __Pyx_memviewslice __Pyx_PyObject_to_MemoryviewSlice_dc_PY_LONG_LONG__const__(PyObject *obj, int writable_flag) {
+    __Pyx_memviewslice result = __Pyx_MEMSLICE_INIT;
+    __Pyx_BufFmt_StackElem stack[1];
+    int axes_specs[] = { (__Pyx_MEMVIEW_DIRECT | __Pyx_MEMVIEW_CONTIG) };
+    int retcode;
+    if (obj == Py_None) {
+        result.memview = (struct __pyx_memoryview_obj *) Py_None;
+        return result;
+    }
+    retcode = __Pyx_ValidateAndInit_memviewslice(axes_specs, __Pyx_IS_C_CONTIG,
+                                                 (PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) | writable_flag, 1,
+                                                 &__Pyx_TypeInfo_PY_LONG_LONG__const__, stack,
+                                                 &result, obj);
+    if (unlikely(retcode == -1))
+        goto __pyx_fail;
+    return result;
+__pyx_fail:
+    result.memview = NULL;
+    result.data = NULL;
+    return result;
+}
+
+/* MemviewDtypeToObject */
+static CYTHON_INLINE PyObject *__pyx_memview_get_PY_LONG_LONG(const char *itemp) {
+    return (PyObject *) __Pyx_PyLong_From_PY_LONG_LONG(*(PY_LONG_LONG const *) itemp);
+}
+static CYTHON_INLINE int __pyx_memview_set_PY_LONG_LONG(char *itemp, PyObject *obj) {
+    PY_LONG_LONG value = __Pyx_PyLong_As_PY_LONG_LONG(obj);
+    if (unlikely((value == (PY_LONG_LONG)-1) && PyErr_Occurred()))
+        return 0;
+    *(PY_LONG_LONG *) itemp = value;
+    return 1;
 }
 
 /* ObjectToMemviewSlice */
