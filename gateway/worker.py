@@ -238,6 +238,7 @@ class Worker:
         for session in list(self.sessions):
             session.abort()
         self.links.close()
+        self.count.tell_the_rest(float("inf"))
         self.count.access.close()
         self.stopped.set_result(None)
 
