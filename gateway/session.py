@@ -21,6 +21,7 @@ from gateway.door import OF_THE_LISTENER
 from gateway.errors import BadRequest, GatewayError, RequestTimeout
 from gateway.exchange import Exchange
 from gateway.http1 import HeadLimits, RequestHead, parse_request
+from gateway.pacing import watch
 from gateway.stream import StreamError
 from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
 
@@ -405,6 +406,7 @@ class Session:
         """Give the client its time to take what is queued; see `expire`."""
         self.deadline = monotonic() + self.listener.body_timeout
         self.stream.progressed()
+        watch(self)
 
     # ---- the end
 

@@ -162,7 +162,7 @@ class Worker:
         for session in list(self.sessions if self.draining else self._parting):
             if session.phase is Phase.OPEN:
                 session.drain()  # its handshake or its exchange may have ended since it was told last
-        self._pacing.look(self.sessions, now)
+        self._pacing.look(self.sessions, self.snapshot.listeners.values(), now)
         self.count.tell_the_rest(now)
         self._sweeps += 1
         if not self._sweeps % LINKS_SWEEP:

@@ -78,7 +78,7 @@ def connections(gateway: Gateway) -> int:
 
 
 def test_a_newcomer_takes_the_place_of_whoever_has_been_silent_longest(tmp_path: Path, node: RecordingNode) -> None:
-    with ExitStack() as stack, running(tmp_path, node, {"handshakes": SHARE}) as gateway:
+    with running(tmp_path, node, {"handshakes": SHARE}) as gateway, ExitStack() as stack:
         strangers = [silent(gateway, stack) for _ in range(3 * SHARE)]
         eventually(lambda: refusals(gateway) == 2 * SHARE)
         assert open_ones(strangers) == [False] * 2 * SHARE + [True] * SHARE
@@ -91,7 +91,7 @@ def test_a_newcomer_takes_the_place_of_whoever_has_been_silent_longest(tmp_path:
 
 
 def test_strangers_use_up_nobody_s_connections(tmp_path: Path, node: RecordingNode) -> None:
-    with ExitStack() as stack, running(tmp_path, node, {"connections": 2, "handshakes": SHARE}) as gateway:
+    with running(tmp_path, node, {"connections": 2, "handshakes": SHARE}) as gateway, ExitStack() as stack:
         for _ in range(2 * SHARE):
             silent(gateway, stack)
         eventually(lambda: connections(gateway) == SHARE)
@@ -104,7 +104,7 @@ def test_strangers_use_up_nobody_s_connections(tmp_path: Path, node: RecordingNo
 
 
 def test_refused_ones_that_say_nothing_have_no_more_right_to_stay(tmp_path: Path, node: RecordingNode) -> None:
-    with ExitStack() as stack, running(tmp_path, node, {"handshakes": SHARE}) as gateway:
+    with running(tmp_path, node, {"handshakes": SHARE}) as gateway, ExitStack() as stack:
         nameless = gateway.context()
         refused = [stack.enter_context(gateway.connect(context=nameless)) for _ in range(SHARE)]
         eventually(lambda: refusals(gateway, "certificate_missing") == SHARE)
@@ -117,7 +117,7 @@ def test_refused_ones_that_say_nothing_have_no_more_right_to_stay(tmp_path: Path
 
 
 def test_a_flood_from_one_address_puts_out_its_own(tmp_path: Path, node: RecordingNode) -> None:
-    with ExitStack() as stack, running(tmp_path, node, {"handshakes": SHARE}) as gateway:
+    with running(tmp_path, node, {"handshakes": SHARE}) as gateway, ExitStack() as stack:
         honest = [silent(gateway, stack, "127.0.0.2") for _ in range(2)]  # somebody types a PIN
         eventually(lambda: connections(gateway) == 2)
         for _ in range(3 * SHARE):
@@ -128,7 +128,7 @@ def test_a_flood_from_one_address_puts_out_its_own(tmp_path: Path, node: Recordi
 
 def test_a_rush_of_honest_clients_is_let_in_whole(tmp_path: Path, node: RecordingNode) -> None:
     """Many more than the share at once, all from one address: each speaks, so none is put out before its turn."""
-    with ExitStack() as stack, running(tmp_path, node, {"handshakes": SHARE}) as gateway:
+    with running(tmp_path, node, {"handshakes": SHARE}) as gateway, ExitStack() as stack:
         for _ in range(SHARE):
             silent(gateway, stack)
         context = gateway.context(gateway.world.hospital)
@@ -142,7 +142,7 @@ def test_a_rush_of_honest_clients_is_let_in_whole(tmp_path: Path, node: Recordin
 
 
 def test_handshakes_per_address(tmp_path: Path, node: RecordingNode) -> None:
-    with ExitStack() as stack, running(tmp_path, node, {"handshakes_per_address": 3}) as gateway:
+    with running(tmp_path, node, {"handshakes_per_address": 3}) as gateway, ExitStack() as stack:
         strangers = [silent(gateway, stack) for _ in range(5)]
         eventually(lambda: refusals(gateway) == 2)
         assert open_ones(strangers) == [False, False, True, True, True]
@@ -154,7 +154,7 @@ def test_handshakes_per_address(tmp_path: Path, node: RecordingNode) -> None:
 
 
 def test_connections_per_address_hold_over_all_workers(tmp_path: Path, node: RecordingNode) -> None:
-    with ExitStack() as stack, running(tmp_path, node, {"connections_per_address": 6}, workers=2) as gateway:
+    with running(tmp_path, node, {"connections_per_address": 6}, workers=2) as gateway, ExitStack() as stack:
         clients = [client_from(gateway, stack, "127.0.0.1") for _ in range(6)]
         assert [client.get("/").status for client in clients] == [200] * 6
         for _ in range(4):
@@ -171,7 +171,7 @@ def test_connections_per_address_hold_over_all_workers(tmp_path: Path, node: Rec
 
 def test_an_institution_s_rate_holds_over_all_workers(tmp_path: Path, node: RecordingNode) -> None:
     institutions = {HOSPITAL: {"limits": {"rate": "20/s"}}, "P410300017": {}}
-    with ExitStack() as stack, running(tmp_path, node, {}, workers=2, institutions=institutions) as gateway:
+    with running(tmp_path, node, {}, workers=2, institutions=institutions) as gateway, ExitStack() as stack:
         clients = [stack.enter_context(gateway.connect()) for _ in range(8)]
         start = time.monotonic()
         answers = [client.get("/") for _ in range(25) for client in clients]
