@@ -11,7 +11,6 @@ read, a tunnel and an idle connection cost nobody anything.
 
 from __future__ import annotations
 
-import logging
 import socket
 import sys
 from time import monotonic
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
     from gateway.session import Session
     from gateway.snapshot import ListenerRuntime
-
-log = logging.getLogger("settlegate.pacing")
 
 SHARES: Final = 4
 """Sweeps until every session has been looked at."""
@@ -59,29 +56,23 @@ class Pacing:
         self._turn = 0
         self._round: list[Session] = []
 
-    def look(self, sessions: Collection[Session], listeners: Iterable[ListenerRuntime], now: float) -> None:
-        """Look at the next share, and end whoever is too slow."""
+    def share(self, sessions: Collection[Session], listeners: Iterable[ListenerRuntime], now: float) -> list[Session]:
+        """Those of the next share that there may be something to judge about."""
         idle = [listener.idle_timeout for listener in listeners if listener.minimum_rate]
         if not idle:
             self._round = []
-            return
+            return []
         if not self._turn:
             self._round = list(sessions)
         share = self._round[self._turn :: SHARES]
         self._turn = (self._turn + 1) % SHARES
         recent = now + min(idle) - _RECENT
         # This runs for every session, most of which are idle: no call, no system call.
-        concerned = [
+        return [
             session
             for session in share
             if session.exchange is not None or session.transfer is not None or session.deadline > recent
         ]
-        for session in concerned:
-            try:
-                _judge(session, now)
-            except Exception:
-                log.exception("closing %r after an unexpected error", session)
-                session.abort()
 
 
 def watch(session: Session) -> None:
@@ -90,7 +81,9 @@ def watch(session: Session) -> None:
         session.transfer = Transfer(monotonic(), _kernel(session.stream.sock)[0])
 
 
-def _judge(session: Session, now: float) -> None:
+def judge(session: Session) -> None:
+    """End it if its client is too slow."""
+    now = monotonic()
     exchange, stream, listener = session.exchange, session.stream, session.listener
     if not listener.minimum_rate or (exchange is not None and exchange.tunnel):
         session.transfer = None
