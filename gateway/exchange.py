@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 NODE_LIMITS: Final = HeadLimits(head=65_536, fields=256, target=65_536)
 """What a node's response head may cost."""
+FIRST_LOOK: Final = 0.01
+LAST_LOOK: Final = 0.7
+"""Seconds between two looks at what becomes of a request that met a closing connection; doubled each time."""
 CLIENT_GONE: Final = 499
 """Status in the log when the client left before its answer began; nothing is sent."""
 
@@ -42,8 +45,10 @@ class Exchange:
     """From a complete request head to the end of its response; the session hands in what the client sends."""
 
     __slots__ = (
+        "_before",
         "_download",
         "_link",
+        "_patience",
         "_sent",
         "_unsent",
         "_upload_dead",
@@ -86,6 +91,8 @@ class Exchange:
         self._wire = b""
         self._unsent = b""
         self._sent = False
+        self._before = 0
+        self._patience = 0.0
         self._upload_dead = False
         self.body = RequestBody(head.length)
         self._download: ResponseBody | None = None
@@ -144,10 +151,17 @@ class Exchange:
         """Head and what has come of the body in one write. Raises StreamError only when not an octet has left."""
         stream = link.stream
         self.node_started = now = monotonic()
-        unsent = self._unsent
-        done = stream.write(self._wire + unsent if unsent else self._wire)
+        if self._unsent:
+            self._wire += self._unsent
+            self._unsent = b""
+        wire = self._wire
+        if link.exchanges:
+            self._before = stream.acknowledged() if stream.encrypted else link.octets + 1
+        done = stream.write(wire)
+        if not link.exchanges:
+            self._wire = b""  # else kept until the node has said a word: it may have closed before this reaches it
+        link.octets += len(wire)
         self._link = link
-        self._unsent = self._wire = b""
         self._sent = True
         stream.on_readable = self._node_readable
         stream.on_drained = self._node_drained
@@ -209,6 +223,8 @@ class Exchange:
             return
         link = self._link
         assert link is not None  # noqa: S101
+        self._wire = b""  # more than can be sent again
+        link.octets += len(data)
         try:
             if not link.stream.write(data):
                 self.session.stream.stop_reading()
@@ -245,8 +261,41 @@ class Exchange:
         if self.tunnel:
             self._end_tunnel()
             return
+        if self._wire and self._came_too_late(why):
+            return
         early = f"{self._node_name()} closed the connection before its answer was complete"
         self.fail(NodeProtocolError(f"{early}: {why}" if why else early))
+
+    def _came_too_late(self, why: str) -> bool:
+        """A kept connection that the node closed just as the request left: send it again if the node cannot have
+        read an octet of it, and only then."""
+        link, placement = self._link, self.placement
+        if link is None or placement is None or link.buffer or self.answer is not None:
+            return False
+        proof = link.stream.refused_unread(self._before)
+        if proof is None:
+            # Its side is closed, and what it does with ours will show within the time a packet takes there and back.
+            link.stream.stop_reading()
+            link.stream.on_closed = link.stream.on_drained = _nothing
+            self._patience = self._patience * 2 or FIRST_LOOK
+            if self._patience < LAST_LOOK:
+                self.session.worker.loop.call_later(self._patience, self._look_whether_late, link, why)
+                return True
+        if not proof:
+            self._wire = b""
+            return False
+        self._link = None
+        self._sent = False
+        self._patience = 0.0
+        placement.again()
+        if placement.deadline:
+            self.session.stream.stop_reading()
+            self.session.deadline = placement.deadline
+        return True
+
+    def _look_whether_late(self, link: Link, why: str) -> None:
+        if self._link is link and self.session.exchange is self:
+            self._node_lost(why)
 
     def _node_name(self) -> str:
         return self.placement.node if self.placement is not None else "the node"
@@ -276,6 +325,7 @@ class Exchange:
 
     def _answer(self, link: Link, data: bytes) -> None:
         """Read response heads: interim ones are passed on, the final one begins the answer."""
+        self._wire = b""
         if link.buffer:
             data = link.buffer + data
         session, head = self.session, self.head
@@ -450,3 +500,7 @@ class Exchange:
             session.cut()
         else:
             session.exchange_ended(self.keep_alive, now)
+
+
+def _nothing() -> None:
+    """The node has said all that it had to say."""

@@ -8,7 +8,7 @@ cdef class Link:
     cdef public object key
     cdef public Stream stream
     cdef public bytes buffer
-    cdef public Py_ssize_t exchanges
+    cdef public Py_ssize_t exchanges, octets
     cdef public double idle_since
 
     cpdef alive(self)
@@ -16,7 +16,7 @@ cdef class Link:
 
 cdef class Links:
     cdef public object loop
-    cdef public dict _idle
+    cdef public dict _idle, _habits
 
     @cython.locals(link=Link)
     cpdef take(self, key)

@@ -15,12 +15,18 @@ from gateway import wire
 from gateway.stream import Stream
 
 IDLE_LINKS_PER_NODE: Final = 256
+MARGIN: Final = 0.8
+"""Share of the time after which a node was seen to close an idle connection, for which another one is used."""
+MOMENT: Final = 0.05
+"""Seconds: a node that closes within them keeps no connections, whatever it says."""
+REMEMBERED: Final = 60.0
+"""Seconds for which a node's habit is believed; a restart, too, closes connections, once."""
 
 
 class Link:
     """One connection to a node. `buffer` holds response octets that do not make a whole head yet."""
 
-    __slots__ = ("buffer", "exchanges", "idle_since", "key", "links", "stream")
+    __slots__ = ("buffer", "exchanges", "idle_since", "key", "links", "octets", "stream")
 
     def __init__(self, links: Links, key: str, stream: Stream) -> None:
         self.links = links
@@ -28,6 +34,8 @@ class Link:
         self.stream = stream
         self.buffer = b""
         self.exchanges = 0
+        self.octets = 0
+        """Written to the stream so far."""
         self.idle_since = 0.0
 
     def __repr__(self) -> str:
@@ -36,6 +44,7 @@ class Link:
     def idle_readable(self) -> None:
         """An idle node has nothing to say: its end of file, or octets nobody asked for, end the link."""
         if not self.stream.still_silent():
+            self.links.closed(self)
             self.links.discard(self)
 
     def let_go(self, *, flush: bool = False) -> None:
@@ -57,12 +66,19 @@ class Link:
         return said == wire.NOTHING or (said > 0 and self.stream.still_silent())
 
 
+    def ended(self) -> bool:
+        """Whether the node has closed its side and said nothing before."""
+        return self.stream.eof or wire.peek(self.stream.fd) == 0
+
+
 class Links:
     """The idle links of one worker, by node address."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._idle: dict[str, list[Link]] = {}
+        self._habits: dict[str, tuple[float, float]] = {}
+        """By key: after how many idle seconds a link is not used any more, and until when that is believed."""
 
     def idle(self, key: str) -> int:
         return len(self._idle.get(key, ()))
@@ -70,12 +86,40 @@ class Links:
     def take(self, key: str) -> Link | None:
         """The most recently used idle link of this node, or None: then `dial`."""
         idle = self._idle.get(key)
+        if idle and key in self._habits:
+            self._let_go_old(key, idle)
         while idle:
             link = idle.pop()
             if link.alive():
                 return link
+            self.closed(link)
             link.let_go()
         return None
+
+    def closed(self, link: Link) -> None:
+        """The node has closed an idle connection: the next ones are not used for as long.
+
+        A request sent at that moment could neither be known to be unread nor be sent again.
+        """
+        if not link.ended():
+            return  # it spoke out of turn: nothing is learned from that
+        now = time.monotonic()
+        idle = now - link.idle_since
+        limit = idle * MARGIN if idle > MOMENT else 0.0
+        before, until = self._habits.get(link.key, (limit, 0.0))
+        self._habits[link.key] = (min(before, limit) if until > now else limit, now + REMEMBERED)
+
+    def _let_go_old(self, key: str, idle: list[Link]) -> None:
+        """The node would soon close them."""
+        limit, until = self._habits[key]
+        now = time.monotonic()
+        if until < now:
+            del self._habits[key]
+            return
+        young = next((at for at, link in enumerate(idle) if now - link.idle_since < limit), len(idle))
+        gone = idle[:young]
+        del idle[:young]
+        self._abort(gone)
 
     def dial(self, key: str, address: tuple[str, int]) -> Link:
         """Begin a new connection; see `Stream.connect` for how it ends. Raises `StreamError`."""

@@ -81,6 +81,10 @@ class Placement:
         """The connect has taken too long."""
         self._retry(f"no connection within {self.pool.connect_timeout:g} s")
 
+    def again(self) -> None:
+        """The node had closed this kept connection before the request reached it: nothing has been sent after all."""
+        self._retry("a kept connection had been closed")
+
     def release(self) -> None:
         """The exchange is over; what remains is what the log wants to know."""
         lease, self._lease = self._lease, None

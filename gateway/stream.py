@@ -36,6 +36,7 @@ LINGER: Final = 2.0
 """Seconds a closed connection is still read, so that the peer gets our last bytes and not a reset (RFC 9112 9.6)."""
 LINGER_OCTETS: Final = 4 << 20
 _RESET: Final = struct.pack("ii", 1, 0)
+_CLOSED_BEFORE: Final = os.strerror(errno.EPIPE)
 _BYTES_ACKED: Final = 120
 """Where `struct tcp_info` of Linux counts the octets that the peer has acknowledged."""
 
@@ -50,6 +51,9 @@ def _nothing() -> None:
 
 class Stream:
     """A connected, non-blocking TCP socket in plain text."""
+
+    encrypted = False
+    """What is written is not what travels."""
 
     __slots__ = (
         "_acknowledged",
@@ -352,17 +356,42 @@ class Stream:
         else:
             self.abort()
 
+    def acknowledged(self) -> int:
+        """Octets that the peer's kernel has acknowledged, and one for the beginning of the connection."""
+        try:
+            info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED + 8)
+        except OSError:
+            return 0
+        return int.from_bytes(info[_BYTES_ACKED:], sys.byteorder)
+
+    def refused_unread(self, before: int) -> bool | None:
+        """Whether the peer had closed for good before it got an octet of what was written after `before`.
+
+        `before` is what `acknowledged` said, or would have said, when all of what had been written until then had
+        arrived. None: it has closed its side, and whether it still reads will show.
+
+        A peer that closes says so (FIN); what reaches it later is answered with a reset, and the kernel reports that
+        order of events as EPIPE. Had it got an octet in time, it would have acknowledged it with its FIN or before.
+        A reset without a FIN before it proves nothing: the octets may have been read and not acknowledged yet.
+        """
+        if self.fd < 0:
+            return False
+        code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self.error = os.strerror(code)
+        if self.acknowledged() > before:
+            return False
+        if self.error:
+            return self.error == _CLOSED_BEFORE
+        return None if self.eof else False
+
     def progressed(self) -> bool:
         """Whether the peer has acknowledged an octet since this was last asked.
 
         The kernel calls a socket writable only when a third of its buffer is free: minutes, on a slow line.
         """
-        try:
-            info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED + 8)
-        except OSError:
-            return False
         before = self._acknowledged
-        self._acknowledged = int.from_bytes(info[_BYTES_ACKED:], sys.byteorder)
+        self._acknowledged = self.acknowledged()
         return self._acknowledged > before
 
     def _farewell(self) -> bool:

@@ -20,6 +20,8 @@ READ_SIZE: Final = 131_072
 class TLSStream(Stream):
     """The same over a pyOpenSSL connection that is bound to the socket."""
 
+    encrypted = True
+
     __slots__ = ("_full", "_handle", "_plain", "tls")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, tls: SSL.Connection) -> None:

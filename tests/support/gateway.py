@@ -97,9 +97,13 @@ class Gateway:
         workers: int = 1,
         listener: dict[str, Any] | None = None,
         pool: dict[str, Any] | None = None,
+        command: Sequence[str] = ("-m", "gateway"),
+        environment: dict[str, str] | None = None,
         **sections: Any,
     ) -> None:
         self.folder = folder
+        self.command = command
+        self.environment = environment or {}
         self.world = World(folder / "pki")
         self.path = folder / "gateway.yaml"
         self.log_path = folder / "gateway.log"
@@ -134,10 +138,10 @@ class Gateway:
 
     def start(self) -> Self:
         self.write()
-        environment = os.environ | {"SETTLEGATE_STATE": str(self.folder / "state")}
+        environment = os.environ | {"SETTLEGATE_STATE": str(self.folder / "state")} | self.environment
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "run", str(self.path)],
+                [sys.executable, *self.command, "run", str(self.path)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
