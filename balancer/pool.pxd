@@ -1,6 +1,8 @@
 cdef class Lease:
     cdef public object node
-    cdef object _row
+    cdef public Py_ssize_t slot
+    cdef Pool _pool
+    cdef bint _held
 
     cpdef release(self, bint failed=*)
 
@@ -12,11 +14,12 @@ cdef class _Choice:
 cdef class Pool:
     cdef public object name
     cdef public tuple nodes
-    cdef object _board, _row, _page_epoch, _picker, _epoch
+    cdef object _board, _picker, _epoch
+    cdef long long[::1] _page_epoch, mine_active, mine_requests
     cdef public object _last, _worker_index
     cdef public dict _credits
     cdef public _Choice _primaries, _backups
 
     cpdef pick(self, exclude=*)
-    cpdef lease(self, exclude=*)
+    cpdef Lease lease(self, exclude=*)
     cpdef _refresh(self)

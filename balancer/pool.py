@@ -66,29 +66,30 @@ _TOLD = (NodeState.DOWN, NodeState.EJECTED, NodeState.DRAINING, NodeState.MAINTE
 class Lease:
     """A node borrowed for one exchange; counted in this worker's row until it is released, once."""
 
-    __slots__ = ("_row", "node")
+    __slots__ = ("_held", "_pool", "node", "slot")
 
-    def __init__(self, node: Node, row: Row) -> None:
+    def __init__(self, pool: Pool, node: Node) -> None:
         self.node = node
-        self._row: Row | None = row
-        row.node_active[node.slot] += 1
+        self.slot = slot = node.slot
+        self._pool = pool
+        self._held = True
+        pool.mine_active[slot] += 1
 
     def __repr__(self) -> str:
-        return f"<Lease of {self.node.address}, {'held' if self._row is not None else 'released'}>"
+        return f"<Lease of {self.node.address}, {'held' if self._held else 'released'}>"
 
     def release(self, failed: bool = False) -> None:
         """Give the node back; a second call does nothing. `failed`: the exchange never reached the node.
 
         Only exchanges that did are counted as the node's requests.
         """
-        row = self._row
-        if row is None:
+        if not self._held:
             return
-        self._row = None
-        slot = self.node.slot
-        row.node_active[slot] -= 1
+        self._held = False
+        pool, slot = self._pool, self.slot
+        pool.mine_active[slot] -= 1
         if not failed:
-            row.node_requests[slot] += 1
+            pool.mine_requests[slot] += 1
 
     def __enter__(self) -> Node:
         return self.node
@@ -125,8 +126,9 @@ class Pool:
         "_page_epoch",
         "_picker",
         "_primaries",
-        "_row",
         "_worker_index",
+        "mine_active",
+        "mine_requests",
         "name",
         "nodes",
     )
@@ -142,7 +144,8 @@ class Pool:
         """`worker_index` sets off the turns: else all workers open on the first node."""
         self.name = name
         self._board = board
-        self._row = board.mine
+        self.mine_active = board.mine.node_active
+        self.mine_requests = board.mine.node_requests
         self._page_epoch = board.page.epoch
         self._worker_index = worker_index
         self._credits: dict[str, float] = {}
@@ -190,7 +193,7 @@ class Pool:
 
     def lease(self, exclude: Collection[str] = ()) -> Lease:
         """Pick a node and borrow it. Raises NoNodeReady."""
-        return Lease(self.pick(exclude), self._row)
+        return Lease(self, self.pick(exclude))
 
     def active(self) -> dict[str, int]:
         """Leases per address over all workers."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gateway.proxied import Proxied
     from gateway.scoreboard import Scoreboard
     from gateway.session import Session
-    from gateway.snapshot import ListenerRuntime
+    from gateway.runtime import ListenerRuntime
     from monitoring.access_log import AccessLog
 
 _CODES = len(CODES)

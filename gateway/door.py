@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gateway.scoreboard import Scoreboard
     from gateway.proxied import Proxied
     from gateway.session import Session
-    from gateway.snapshot import ListenerRuntime
+    from gateway.runtime import ListenerRuntime
 
     Stranger = Session | Proxied
 

@@ -1,3 +1,5 @@
+cimport cython
+
 from gateway.stream cimport Stream
 
 
@@ -16,5 +18,7 @@ cdef class Links:
     cdef public object loop
     cdef public dict _idle
 
+    @cython.locals(link=Link)
     cpdef take(self, key)
+    @cython.locals(stream=Stream, idle=list)
     cpdef give_back(self, Link link)

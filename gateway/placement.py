@@ -17,7 +17,7 @@ from gateway.stream import StreamError
 if TYPE_CHECKING:
     from gateway.links import Link
     from gateway.session import Session
-    from gateway.snapshot import PoolRuntime
+    from gateway.runtime import PoolRuntime
     from gateway.worker import Worker
 
 

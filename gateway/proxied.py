@@ -20,7 +20,7 @@ from gateway.session import Phase, Session
 
 if TYPE_CHECKING:
     from gateway.proxy_protocol import Ends
-    from gateway.snapshot import ListenerRuntime
+    from gateway.runtime import ListenerRuntime
     from gateway.worker import Worker
 
 log = logging.getLogger("settlegate.session")

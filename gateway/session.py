@@ -22,7 +22,7 @@ from gateway.door import OF_THE_LISTENER
 from gateway.errors import BadRequest, GatewayError, RequestTimeout
 from gateway.exchange import Exchange
 from gateway.http1 import HeadLimits, RequestHead, parse_request
-from gateway.snapshot import NOBODY
+from gateway.runtime import NOBODY
 from gateway.stream import StreamError
 from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from certs.credential import Credential
     from gateway.pacing import Transfer
     from gateway.proxy_protocol import Ends
-    from gateway.snapshot import InstitutionRuntime, ListenerRuntime
+    from gateway.runtime import InstitutionRuntime, ListenerRuntime
     from gateway.worker import Worker
 
 log = logging.getLogger("settlegate.session")
@@ -62,6 +62,7 @@ class Session:
         "buffer",
         "chain",
         "client",
+        "count",
         "credential",
         "deadline",
         "ends",
@@ -84,6 +85,7 @@ class Session:
 
     def __init__(self, worker: Worker, listener: ListenerRuntime, sock: socket.socket, client: str) -> None:
         self.worker = worker
+        self.count = worker.count
         self.listener = listener
         self.client = client
         self.ends: Ends | None = None
@@ -189,12 +191,12 @@ class Session:
             self.listener = listener
         self.resumed = evidence.resumed
         self.tls_version = tls.get_protocol_version_name()
-        worker.count.handshake(listener.slot, resumed=evidence.resumed)
+        self.count.handshake(listener.slot, resumed=evidence.resumed)
         decision = worker.snapshot.decide(listener, evidence)
         if isinstance(decision, Admission):
             institution = worker.snapshot.institution(decision.institution)
             limit = institution.connections_limit
-            if limit is not None and worker.count.institution_connections(institution.slot) >= limit:
+            if limit is not None and self.count.institution_connections(institution.slot) >= limit:
                 decision = Refusal("limit_exceeded", f"{limit} connections at a time")
             elif worker.door.full(listener):
                 decision = Refusal("limit_exceeded", OF_THE_LISTENER)
@@ -208,7 +210,7 @@ class Session:
         self.credential = credential
         self.chain = chain
         self.worker.door.admitted(self)
-        self.worker.count.institution_connection(institution.slot, 1)
+        self.count.institution_connection(institution.slot, 1)
         self.identity = (
             b"X-Institution-Id: %s\r\nClient-Cert: :%s:\r\n"  # RFC 9440: a byte sequence of the DER form
             b"X-Forwarded-For: %s\r\nX-Forwarded-Proto: https\r\nVia: 1.1 settlegate\r\n"
@@ -235,7 +237,7 @@ class Session:
         self._refused_readable()
 
     def _count_refusal(self, refusal: Refusal) -> None:
-        self.worker.count.refusal(self, refusal)
+        self.count.refusal(self, refusal)
 
     def _refused_readable(self) -> None:
         """Wait for one request head, answer it with the reason, close."""
@@ -289,7 +291,7 @@ class Session:
             return
         mark = (self.requests, exchange.body.octets if exchange is not None else 0, len(self.buffer))
         if mark == self.vain_mark:
-            self.worker.count.over_limit(self.listener, self.client, "records without data", monotonic())
+            self.count.over_limit(self.listener, self.client, "records without data", monotonic())
             self._lost()
         self.vain_mark = mark
 
@@ -320,7 +322,6 @@ class Session:
                 self.abort()
 
     def _head(self, data: bytes) -> None:
-        now = monotonic()
         try:
             head = parse_request(data, self.listener.head_limits)
         except BadRequest as error:
@@ -328,7 +329,7 @@ class Session:
             return
         if head is None:
             if not self.buffer:
-                self.deadline = now + self.listener.head_timeout
+                self.deadline = monotonic() + self.listener.head_timeout
             self.buffer = data
             return
         self.buffer = b""
@@ -338,9 +339,9 @@ class Session:
             head.keep_alive = head.keep_alive and not head.length
             self.buffer = data[head.end :]
             self.send(answers.options(head))
-            self.exchange_ended(head.keep_alive)
+            self.exchange_ended(head.keep_alive, monotonic())
             return
-        self.exchange = exchange = Exchange(self, head, now)
+        self.exchange = exchange = Exchange(self, head, monotonic())
         rest = exchange.begin(data[head.end :] if head.end < len(data) else b"")
         if rest:
             self._keep(rest)
@@ -350,7 +351,7 @@ class Session:
         self.buffer = b""
         request_id = self.worker.next_request_id().decode()
         page = answers.rejected(error, request_id)
-        self.worker.count.rejected(self, error, len(page), request_id)
+        self.count.rejected(self, error, len(page), request_id)
         self.send(page)
         self.close()
 
@@ -378,7 +379,7 @@ class Session:
         if self.exchange is not None:
             self.exchange.client_drained()
         elif self.phase is Phase.OPEN:
-            self._await_next()
+            self._await_next(monotonic())
 
     def resume_reading(self) -> None:
         if not self.stream.eof:
@@ -393,7 +394,7 @@ class Session:
         if rest and self.exchange is not None:
             self.exchange.client_data(rest)
 
-    def exchange_ended(self, keep_alive: bool) -> None:
+    def exchange_ended(self, keep_alive: bool, now: float) -> None:
         if self.phase is not Phase.OPEN:
             return
         if not keep_alive or self.leaving or self.stream.eof:
@@ -404,10 +405,10 @@ class Session:
             self.stream.stop_reading()
             self.wait_for_client()
             return
-        self._await_next()
+        self._await_next(now)
 
-    def _await_next(self) -> None:
-        self.deadline = monotonic() + self.listener.idle_timeout
+    def _await_next(self, now: float) -> None:
+        self.deadline = now + self.listener.idle_timeout
         if self.buffer:
             self.worker.loop.call_soon(self._next)
         self.stream.start_reading()
@@ -441,7 +442,7 @@ class Session:
 
     def too_slow(self, error: RequestTimeout) -> None:
         """Below the listener's minimum rate: an upload is answered, an answer that has begun is cut."""
-        self.worker.count.turned_away(self.listener.slot, error.reason)
+        self.count.turned_away(self.listener.slot, error.reason)
         if self.exchange is not None and (self.exchange.bytes_out or not self.stream.queued):
             self.exchange.fail(error)
         else:
@@ -476,8 +477,8 @@ class Session:
             slot = self.institution.slot
             self.institution = worker.snapshot.institution(decision.institution)
             if self.institution.slot != slot:
-                worker.count.institution_connection(slot, -1)
-                worker.count.institution_connection(self.institution.slot, 1)
+                self.count.institution_connection(slot, -1)
+                self.count.institution_connection(self.institution.slot, 1)
             return
         refusal = decision if isinstance(decision, Refusal) else Refusal("internal", "institution changed")
         log.info("%s of %s loses its admission: %s", self.client, self.institution.id, refusal.reason)
@@ -513,7 +514,7 @@ class Session:
                 self.exchange.client_lost()
         finally:
             if self.institution is not NOBODY:
-                self.worker.count.institution_connection(self.institution.slot, -1)
+                self.count.institution_connection(self.institution.slot, -1)
             self.worker.session_closed(self)
 
 

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
     from gateway.listening import Sockets
     from gateway.scoreboard import Scoreboard
-    from gateway.snapshot import Bundle, ListenerRuntime, Snapshot
+    from gateway.runtime import ListenerRuntime
+    from gateway.snapshot import Bundle, Snapshot
 
 log = logging.getLogger("settlegate.worker")
 

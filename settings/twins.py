@@ -27,9 +27,11 @@ COMPILED_SOURCES: Final = (
     "gateway.exchange",
     "gateway.links",
     "gateway.placement",
+    "gateway.runtime",
     "gateway.session",
     "gateway.stream",
     "gateway.tls_stream",
+    "monitoring.access_log",
 )
 HAND_WRITTEN: Final = ("balancer._pick", "gateway._wire", "gateway.http1._scan", "monitoring._line")
 

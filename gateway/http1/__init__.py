@@ -32,4 +32,4 @@ __all__ = [
 ]
 
 if COMPILED:
-    from gateway.http1._scan import parse_request, parse_response
+    from gateway.http1._scan import RequestHead, ResponseHead, parse_request, parse_response

@@ -112,10 +112,6 @@ cdef object _read_status_line = response.read_status_line
 cdef class RequestHead:
     """See `gateway.http1.request.RequestHead`: the same members."""
 
-    cdef public bytes method, target, path, host, request_id, head
-    cdef public bint http10, keep_alive, expect_continue, upgrade, final
-    cdef public Py_ssize_t length, end
-
     def __eq__(self, other):
         return _members_equal(request.RequestHead, self, other)
 
@@ -126,15 +122,16 @@ cdef class RequestHead:
 cdef class ResponseHead:
     """See `gateway.http1.response.ResponseHead`: the same members."""
 
-    cdef public bytes head
-    cdef public bint keep_alive, dated
-    cdef public Py_ssize_t status, length, end
-
     def __eq__(self, other):
         return _members_equal(response.ResponseHead, self, other)
 
     def __repr__(self):
         return f"<ResponseHead {self.status} length={self.length} end={self.end}>"
+
+
+cdef _copy_members(twin, read, head):
+    for name in twin.__slots__:
+        setattr(head, name, getattr(read, name))
 
 
 def _members_equal(twin, one, other):
@@ -447,7 +444,12 @@ cdef bytes _authority(Field *field):
 def parse_request(bytes data not None, limits):
     """See `gateway.http1.request.parse_request`."""
     cdef RequestHead head = _scan_request(data, limits)
-    return head if head is not None else _pure_request(data, limits)
+    if head is None:
+        read = _pure_request(data, limits)
+        if read is not None:
+            head = RequestHead.__new__(RequestHead)
+            _copy_members(request.RequestHead, read, head)
+    return head
 
 
 cdef RequestHead _scan_request(bytes data, object limits):
@@ -561,10 +563,15 @@ cdef RequestHead _scan_request(bytes data, object limits):
 # ---- responses
 
 
-def parse_response(bytes data not None, limits, *, bytes method not None, bint upgrade):
+def parse_response(bytes data not None, limits, bytes method not None, bint upgrade):
     """See `gateway.http1.response.parse_response`."""
     cdef ResponseHead head = _scan_response(data, limits, method)
-    return head if head is not None else _pure_response(data, limits, method=method, upgrade=upgrade)
+    if head is None:
+        read = _pure_response(data, limits, method, upgrade)
+        if read is not None:
+            head = ResponseHead.__new__(ResponseHead)
+            _copy_members(response.ResponseHead, read, head)
+    return head
 
 
 cdef ResponseHead _scan_response(bytes data, object limits, bytes method):

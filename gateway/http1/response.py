@@ -55,7 +55,7 @@ class _StatusLine(NamedTuple):
 remembered: dict[bytes, _StatusLine] = {}
 
 
-def parse_response(data: bytes, limits: HeadLimits, *, method: bytes, upgrade: bool) -> ResponseHead | None:
+def parse_response(data: bytes, limits: HeadLimits, method: bytes, upgrade: bool) -> ResponseHead | None:
     """The head of the answer to a request with `method`; None if it is not complete yet.
 
     `upgrade`: the request asked for WebSocket, so that 101 is an answer. Raises NodeProtocolError.
