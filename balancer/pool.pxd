@@ -14,8 +14,10 @@ cdef class _Choice:
 cdef class Pool:
     cdef public object name
     cdef public tuple nodes
-    cdef object _board, _picker, _epoch
-    cdef long long[::1] _page_epoch, mine_active, mine_requests
+    cdef object _board, _picker
+    cdef long long _epoch
+    cdef const long long[::1] _page_epoch
+    cdef long long[::1] mine_active, mine_requests
     cdef public object _last, _worker_index
     cdef public dict _credits
     cdef public _Choice _primaries, _backups

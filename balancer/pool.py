@@ -73,7 +73,7 @@ class Lease:
         self.slot = slot = node.slot
         self._pool = pool
         self._held = True
-        pool.mine_active[slot] += 1
+        self._pool.mine_active[slot] += 1
 
     def __repr__(self) -> str:
         return f"<Lease of {self.node.address}, {'held' if self._held else 'released'}>"

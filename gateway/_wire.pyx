@@ -37,6 +37,8 @@ cdef enum:
     FAILED = -5
     ERRNO = -1000
     SMALL = 16384
+    RECORD = 16384  # the longest there is (RFC 8446 section 5.1)
+    BULK = 131072
 
 # openssl/ssl.h
 cdef enum:
@@ -56,6 +58,7 @@ cdef GetError ssl_get_error = NULL
 cdef Clear clear_errors = NULL
 
 cdef char scratch[SMALL]
+cdef char bulk[BULK]
 
 
 def bind(uintptr_t read, uintptr_t write, uintptr_t get_error, uintptr_t clear):
@@ -120,11 +123,20 @@ def peek(int fd):
 
 def tls_recv(uintptr_t ssl, Py_ssize_t size):
     """See `gateway.wire.tls_recv`."""
+    cdef Py_ssize_t filled = 0
     cdef int got
+    if size > BULK:
+        size = BULK
     clear_errors()
-    forget_errno()
-    got = ssl_read(<void *>ssl, scratch, <int>(SMALL if size > SMALL else size))
-    return PyBytes_FromStringAndSize(scratch, got) if got > 0 else _outcome(<void *>ssl, got, SSL_ERROR_WANT_READ)
+    while True:
+        forget_errno()
+        got = ssl_read(<void *>ssl, bulk + filled, RECORD)
+        if got <= 0:
+            # What ended the reading after the first record is found again by the next call.
+            return PyBytes_FromStringAndSize(bulk, filled) if filled else _outcome(<void *>ssl, got, SSL_ERROR_WANT_READ)
+        filled += got
+        if got < RECORD or filled + RECORD > size:
+            return PyBytes_FromStringAndSize(bulk, filled)
 
 
 def tls_send(uintptr_t ssl, data not None):

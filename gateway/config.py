@@ -83,7 +83,8 @@ class ListenerLimits(Model):
     target: Size = Field(8 * 1024, ge=64, le=1024 * 1024)
     """The request target."""
     minimum_rate: ByteRate | None = None
-    """Either way, after the first 5 s; slower connections are closed."""
+    """Of a body or an answer, after the first 5 s; slower connections are closed. Time in which the node has to move is
+    not counted, tunnels and idle connections are exempt."""
 
     @model_validator(mode="after")
     def _a_target_fits_a_head(self) -> Self:
@@ -154,7 +155,7 @@ class InstitutionLimits(Model):
     requests: Int | None = Field(None, ge=1, le=1_000_000)
     """In flight."""
     rate: Rate | None = None
-    """New requests."""
+    """New requests, over all workers; at once as many as a second brings, and 10 at least."""
     connections: Int | None = Field(None, ge=1, le=1_000_000)
     """Open at a time."""
 

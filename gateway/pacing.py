@@ -11,25 +11,23 @@ read, a tunnel and an idle connection cost nobody anything.
 
 from __future__ import annotations
 
-import logging
 import socket
 import sys
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import RequestTimeout
 from gateway.pace import GRACE, Pace
-from gateway.session import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from gateway.session import Session
-
-log = logging.getLogger("settlegate.pacing")
+    from gateway.snapshot import ListenerRuntime
 
 SHARES: Final = 4
 """Sweeps until every session has been looked at."""
-_RECENT: Final = 1.5
+_RECENT: Final = 2.5
 """Seconds for which a connection counts as just become idle: its last answer may still lie in the kernel."""
 _ACKNOWLEDGED: Final = slice(120, 128)
 _UNSENT: Final = slice(144, 148)
@@ -56,35 +54,40 @@ class Pacing:
 
     def __init__(self) -> None:
         self._turn = 0
+        self._round: list[Session] = []
 
-    def look(self, sessions: Collection[Session], now: float) -> None:
-        """Look at the next share, and end whoever is too slow."""
+    def share(self, sessions: Collection[Session], listeners: Iterable[ListenerRuntime], now: float) -> list[Session]:
+        """Those of the next share that there may be something to judge about."""
+        idle = [listener.idle_timeout for listener in listeners if listener.minimum_rate]
+        if not idle:
+            self._round = []
+            return []
+        if not self._turn:
+            self._round = list(sessions)
+        share = self._round[self._turn :: SHARES]
         self._turn = (self._turn + 1) % SHARES
-        slow = [session for session in list(sessions)[self._turn :: SHARES] if _concerns(session, now)]
-        for session in slow:
-            try:
-                _judge(session, now)
-            except Exception:
-                log.exception("closing %r after an unexpected error", session)
-                session.abort()
+        recent = now + min(idle) - _RECENT
+        # This runs for every session, most of which are idle: no call, no system call.
+        return [
+            session
+            for session in share
+            if session.exchange is not None or session.transfer is not None or session.deadline > recent
+        ]
 
 
-def _concerns(session: Session, now: float) -> bool:
-    """Whether there may be something to look at: this runs for every session, most of which are idle."""
-    listener = session.listener
-    if not listener.minimum_rate or session.phase is Phase.HANDSHAKE:
-        return False
-    return (
-        session.exchange is not None
-        or session.transfer is not None
-        or session.stream.queued > 0
-        or session.deadline > now + listener.idle_timeout - _RECENT
-    )
+def watch(session: Session) -> None:
+    """Look at it from now on: its exchange is over and its client has not taken all of the answer."""
+    if session.transfer is None and session.listener.minimum_rate:
+        session.transfer = Transfer(monotonic(), _kernel(session.stream.sock)[0])
 
 
-def _judge(session: Session, now: float) -> None:
+def judge(session: Session) -> None:
+    """End it if its client is too slow."""
+    now = monotonic()
+    if session.client_unknown:
+        return  # it has not begun to speak TLS
     exchange, stream, listener = session.exchange, session.stream, session.listener
-    if exchange is not None and exchange.tunnel:
+    if not listener.minimum_rate or (exchange is not None and exchange.tunnel):
         session.transfer = None
         return
     acknowledged, unsent = _kernel(stream.sock)

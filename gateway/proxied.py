@@ -77,6 +77,8 @@ class Proxied:
         self.abort()
 
     client_unknown = True
+    exchange = transfer = None
+    """As those of a session that has not begun."""
 
     @property
     def fd(self) -> int:

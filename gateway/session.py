@@ -22,9 +22,11 @@ from gateway.door import OF_THE_LISTENER
 from gateway.errors import BadRequest, GatewayError, RequestTimeout
 from gateway.exchange import Exchange
 from gateway.http1 import HeadLimits, RequestHead, parse_request
+from gateway.pacing import watch
 from gateway.runtime import NOBODY
 from gateway.stream import StreamError
-from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
+from gateway.tls_stream import TLSStream, tls_reason
+from gateway.wire import RECORD
 
 if TYPE_CHECKING:
     from certs.credential import Credential
@@ -39,8 +41,8 @@ PIPELINE_LIMIT: Final = 65_536
 """Octets read ahead of the exchange in progress before the client has to wait."""
 REFUSED_HEAD: Final = HeadLimits(head=8192, fields=64, target=4096)
 """What a refused connection may say before it gets its one answer."""
-BURST: Final = 8
-"""Full TLS records taken in one turn of the loop, so that an upload neither starves others nor pays a turn each."""
+BURST: Final = 2
+"""Reads in one turn of the loop: the second finds the end that no readiness of the socket may announce."""
 VAIN: Final = 1000
 """Reads in a row that bring nothing of a request: key updates without end, or records cut into single octets."""
 LAST_WORD: Final = 1.5
@@ -275,8 +277,12 @@ class Session:
                     self._ended()
                     return
                 self._feed(data)
-                if len(data) < READ_SIZE or not stream.reading:
+                if len(data) < RECORD:
                     break
+                if not stream.reading:
+                    return
+            else:
+                stream.read_on()
             exchange = self.exchange
             if exchange is None or exchange.body.left or exchange.tunnel:
                 stream.look_again()
@@ -417,6 +423,7 @@ class Session:
         """Give the client its time to take what is queued; see `expire`."""
         self.deadline = monotonic() + self.listener.body_timeout
         self.stream.progressed()
+        watch(self)
 
     # ---- the end
 

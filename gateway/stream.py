@@ -160,7 +160,11 @@ class Stream:
 
     @property
     def pending(self) -> bool:
-        """Whether decrypted bytes wait that no readiness event will announce."""
+        """Whether decrypted octets wait."""
+        return False
+
+    def _unannounced(self) -> bool:
+        """Whether there may be something to read that no readiness event will announce."""
         return False
 
     def still_silent(self) -> bool:
@@ -177,7 +181,7 @@ class Stream:
             return
         self._reading = True
         self.loop.add_reader(self.fd, self._readable)
-        if self.pending:
+        if self._unannounced():
             self.loop.call_soon(self._readable_late)
 
     def stop_reading(self) -> None:
@@ -191,6 +195,10 @@ class Stream:
         except Exception:  # `_call`, but for the price of a call
             log.exception("closing %r after an unexpected error", self)
             self.abort()
+
+    def read_on(self) -> None:
+        """Call `on_readable` in the next turn of the loop, whether the socket has more or not."""
+        self.loop.call_soon(self._readable_late)
 
     def _readable_late(self) -> None:
         if self.reading:

@@ -3,4 +3,4 @@ from gateway.stream cimport Stream
 
 cdef class TLSStream(Stream):
     cdef public object tls, _handle
-    cdef public bint _plain
+    cdef public bint _plain, _full

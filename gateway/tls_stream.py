@@ -13,20 +13,22 @@ from certs.binding import forget_errors
 from gateway import wire
 from gateway.stream import Stream, StreamError
 
-READ_SIZE: Final = 16_384
-"""A TLS record; a larger buffer would be allocated in vain at each read."""
+READ_SIZE: Final = 131_072
+"""Octets at the most of full records in a row, so that an upload neither starves others nor pays a turn for each."""
 
 
 class TLSStream(Stream):
     """The same over a pyOpenSSL connection that is bound to the socket."""
 
-    __slots__ = ("_handle", "_plain", "tls")
+    __slots__ = ("_full", "_handle", "_plain", "tls")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, tls: SSL.Connection) -> None:
         super().__init__(loop, sock)
         self.tls = tls
         self._handle = wire.handle(tls)
         self._plain = False
+        self._full = False
+        """The last read ended behind a full record: an end may have been taken off the socket with it."""
 
     def handshake(self) -> bool:
         """One step; True when it is done, False to be called again when the socket is ready.
@@ -54,6 +56,7 @@ class TLSStream(Stream):
             raise StreamError("closed")
         data = wire.tls_recv(self._handle, READ_SIZE)
         if not isinstance(data, int):
+            self._full = len(data) >= wire.RECORD
             return data
         if data == wire.NOTHING:
             return None
@@ -82,6 +85,9 @@ class TLSStream(Stream):
     @property
     def pending(self) -> bool:
         return self.tls.pending() > 0
+
+    def _unannounced(self) -> bool:
+        return self._full or self.tls.pending() > 0
 
     def _send(self, data: bytes | memoryview) -> int:
         if not data:

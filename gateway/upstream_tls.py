@@ -11,7 +11,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from OpenSSL import SSL
 
@@ -20,15 +20,12 @@ from certs.upstream import NodeUntrusted
 from gateway import wire
 from gateway.announcing import say
 from gateway.stream import Stream, StreamError
-from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
+from gateway.tls_stream import TLSStream, tls_reason
+from gateway.wire import RECORD
 
 if TYPE_CHECKING:
     from certs.upstream import NodeTLS
     from gateway.complaints import Complaints
-
-BURST: Final = 8
-"""Full TLS records taken at a time: a turn of the loop for each would cost most of the speed of a download."""
-
 
 class NodeStream(TLSStream):
     """TLS over a socket that is still connecting."""
@@ -37,7 +34,6 @@ class NodeStream(TLSStream):
         "_asked",
         "_complaints",
         "_header",
-        "_late",
         "_node",
         "_node_tls",
         "_ready",
@@ -49,10 +45,10 @@ class NodeStream(TLSStream):
         """Use `dial`, which sets the rest before the loop comes to call anything."""
         Stream.__init__(self, loop, sock)
         self._plain = False
+        self._full = False
         self._asked = False
         self._verified = False
         self._remembered = False
-        self._late: StreamError | None = None
         self._ready: Callable[[], object] = _nothing
 
     @classmethod
@@ -122,8 +118,6 @@ class NodeStream(TLSStream):
     # reading and writing
 
     def recv(self) -> bytes | None:
-        if self._late is not None:
-            raise self._late
         try:
             data = super().recv()
         except StreamError as error:
@@ -134,23 +128,9 @@ class NodeStream(TLSStream):
         self._asked = False
         if not self._remembered:
             self._remember()  # its tickets have come before its first octet
-        if len(data) < READ_SIZE:
-            return data
-        pieces = [data]
-        for _ in range(BURST - 1):
-            try:
-                more = super().recv()
-            except StreamError as error:
-                self._late = error
-                more = b""
-            if not more:
-                if more is not None:  # the end has been taken off the socket: nothing would announce it again
-                    self.loop.call_soon(self._readable_late)
-                break
-            pieces.append(more)
-            if len(more) < READ_SIZE:
-                break
-        return b"".join(pieces)
+        if len(data) >= RECORD:
+            self.read_on()  # an end may have been taken off the socket with it: nothing would announce that again
+        return data
 
     def _ended(self) -> bytes:
         """TCP's end alone is none: an answer without a length would be whole wherever somebody cut the line."""

@@ -17,6 +17,8 @@ from OpenSSL import SSL
 from certs import binding
 from settings.twins import COMPILED
 
+RECORD: Final = 16_384
+"""Octets of the longest TLS record (RFC 8446 section 5.1)."""
 NOTHING: Final = -1
 """Nothing to read, or no room to write: wait for the loop."""
 OTHER_WAY: Final = -2
@@ -73,10 +75,22 @@ def handle(tls: SSL.Connection) -> Any:
 
 
 def tls_recv(tls: Any, size: int) -> bytes | int:
-    """Up to `size` octets (at most a record), NOTHING, OTHER_WAY, ENDED, CUT, FAILED, or ERRNO - n."""
+    """A record, or as many full ones in a row as `size` octets hold; NOTHING, OTHER_WAY, ENDED, CUT, FAILED, ERRNO - n.
+
+    After a full record there may be more, or an end that no readiness of the socket announces: call again.
+    """
+    filled = 0
+    pieces: list[bytes] = []
     try:
-        return bytes(tls.recv(size))
+        while True:
+            data = tls.recv(RECORD)
+            pieces.append(data)
+            filled += len(data)
+            if len(data) < RECORD or filled + RECORD > size:
+                return b"".join(pieces)
     except SSL.Error as error:
+        if pieces:
+            return b"".join(pieces)
         return _outcome(error, SSL.WantReadError)
 
 

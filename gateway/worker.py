@@ -27,7 +27,8 @@ from gateway.handshakes import Handshakes
 from gateway.hardening import let_signals_through, name_process, no_memory_dumps
 from gateway.links import Links
 from gateway.orders import Orders, refuse
-from gateway.pacing import Pacing
+from gateway.pacing import Pacing, judge
+from gateway.portions import in_portions
 from gateway.proxied import STRANGER, Proxied, listed
 from gateway.session import Phase, Session
 from gateway.snapshot import Prepared, SnapshotError, build
@@ -54,7 +55,6 @@ DRAIN: Final = 60.0
 """Seconds an exchange in progress may still take after SIGTERM."""
 TWO_NIGHTS: Final = 2 * 86_400.0
 """Age in seconds at which a connection is closed: ticket keys are rotated nightly, and none outlives two."""
-REVIEWS_PER_TURN: Final = 64
 
 
 class Worker:
@@ -175,16 +175,11 @@ class Worker:
         self.loop.call_later(SWEEP, self._sweep)
         now = monotonic()
         self.count.mine.heartbeat[0] = monotonic_ns()
-        for session in [session for session in self.sessions if session.deadline < now]:
-            try:
-                session.expire()
-            except Exception:
-                log.exception("closing %r after an unexpected error", session)
-                session.abort()
+        in_portions(self.loop, _expire, [session for session in self.sessions if session.deadline < now])
         for session in list(self.sessions if self.draining else self._parting):
             if session.phase is Phase.OPEN:
                 session.drain()  # its handshake or its exchange may have ended since it was told last
-        self._pacing.look(self.sessions, now)
+        in_portions(self.loop, judge, self._pacing.share(self.sessions, self.snapshot.listeners.values(), now))
         self.count.tell_the_rest(now)
         self._sweeps += 1
         if not self._sweeps % LINKS_SWEEP:
@@ -220,23 +215,16 @@ class Worker:
         return listener is not None and address in {str(bind) for bind in listener.bind}
 
     def review_sessions(self) -> None:
-        """Look at live sessions in the light of the new snapshot, a few in each turn of the loop."""
-        self._review(list(self.sessions))
+        """Look at live sessions in the light of the new snapshot."""
+        in_portions(self.loop, self._review, list(self.sessions))
 
-    def _review(self, sessions: list[Session | Proxied]) -> None:
-        for session in sessions[:REVIEWS_PER_TURN]:
-            try:
-                if session.listener.name in self.snapshot.listeners:
-                    session.review()
-                elif session.phase is Phase.HANDSHAKE:
-                    session.abort()  # nobody would ever look at it again
-                elif session in self.sessions:
-                    self._parting.add(session)
-            except Exception:
-                log.exception("closing %r after an unexpected error", session)
-                session.abort()
-        if len(sessions) > REVIEWS_PER_TURN:
-            self.loop.call_soon(self._review, sessions[REVIEWS_PER_TURN:])
+    def _review(self, session: Session | Proxied) -> None:
+        if session.listener.name in self.snapshot.listeners:
+            session.review()
+        elif session.phase is Phase.HANDSHAKE:
+            session.abort()  # nobody would ever look at it again
+        elif session in self.sessions:
+            self._parting.add(session)
 
     # ---- leaving
 
@@ -260,8 +248,14 @@ class Worker:
         for session in list(self.sessions):
             session.abort()
         self.links.close()
+        self.count.tell_the_rest(float("inf"))
         self.count.access.close()
         self.stopped.set_result(None)
+
+
+def _expire(session: Session) -> None:
+    if session.deadline < monotonic():
+        session.expire()
 
 
 def run(

@@ -149,6 +149,7 @@ def _main(sources: Sources) -> Iterator[tuple[str, Iterable[Sample]]]:
     yield "settlegate_node_exchanges_total", _node_cells(board, "node_requests", nodes)
     yield "settlegate_node_failures_total", _node_cells(board, "node_failures", nodes)
     yield "settlegate_connections", _cells(board, "listener_connections", listeners)
+    yield "settlegate_unadmitted_connections", _cells(board, "listener_strangers", listeners)
     yield "settlegate_handshakes_total", _table(board, "listener_handshakes", listeners, labels.resumed)
     yield "settlegate_refusals_total", _table(board, "listener_refusals", listeners, labels.refusals)
     yield "settlegate_probe_duration_seconds", _known(control.probe_durations)

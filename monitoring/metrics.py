@@ -89,6 +89,12 @@ FAMILIES: Final = _table(
         ("listener", "reason"),
     ),
     Family("settlegate_connections", "gauge", "Open client connections.", ("listener",)),
+    Family(
+        "settlegate_unadmitted_connections",
+        "gauge",
+        "Open client connections that are in their handshake, or refused and not gone yet.",
+        ("listener",),
+    ),
     Family("settlegate_queue_length", "gauge", "Requests waiting for a node.", ("pool",)),
     Family(
         "settlegate_retries_total",

@@ -13,6 +13,7 @@ from tests.support.nodes import Call
 
 GAUGES = (
     "settlegate_connections",
+    "settlegate_unadmitted_connections",
     "settlegate_node_requests",
     "settlegate_queue_length",
     "settlegate_institution_connections",

@@ -51,7 +51,18 @@ class Operated(Gateway):
         """Begin to start; in a session and process group of its own if that is wanted."""
         self.write()
         constants: dict[str, Any] = getattr(self, "constants", {})
-        modules = ("accepting", "bundling", "consent", "crew", "orders", "reading", "reloading", "supervisor", "worker")
+        modules = (
+            "accepting",
+            "bundling",
+            "consent",
+            "crew",
+            "orders",
+            "pace",
+            "reading",
+            "reloading",
+            "supervisor",
+            "worker",
+        )
         patches = "\n".join(f"{name} = {value!r}" for name, value in constants.items())
         runner = self.folder / "runner.py"
         runner.write_text(_RUNNER.format(modules=", ".join(modules), patches=patches, patch=self.patch))

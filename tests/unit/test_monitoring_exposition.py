@@ -74,7 +74,13 @@ def _of(samples: Samples, name: str, **labels: str) -> float | None:
 def test_rows_are_added_up_at_the_right_places() -> None:
     at = CODES.index("502") + 1 * len(CODES)
     board = FakeBoard(
-        {"pool_codes": {at: 3}, "node_active": {5: 2}, "listener_connections": {3: 7}, "pool_queue": {0: 1}},
+        {
+            "pool_codes": {at: 3},
+            "node_active": {5: 2},
+            "listener_connections": {3: 7},
+            "listener_strangers": {3: 2},
+            "pool_queue": {0: 1},
+        },
         {"pool_codes": {at: 4}, "node_active": {5: 9}, "listener_connections": {3: 1}, "node_failures": {5: 6}},
     )
     samples = _samples(main_page(_sources(board)))
@@ -82,6 +88,7 @@ def test_rows_are_added_up_at_the_right_places() -> None:
     assert _of(samples, "settlegate_node_requests", pool="clinic", node="127.0.0.1:1") == 11
     assert _of(samples, "settlegate_node_failures_total", pool="clinic", node="127.0.0.1:1") == 6
     assert _of(samples, "settlegate_connections", listener="settlement") == 8
+    assert _of(samples, "settlegate_unadmitted_connections", listener="settlement") == 2
     assert _of(samples, "settlegate_queue_length", pool="pharmacy") == 1
     assert _of(samples, "settlegate_queue_length", pool="clinic") == 0
 

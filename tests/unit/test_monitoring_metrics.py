@@ -17,6 +17,7 @@ PROMISED = {
     "settlegate_handshakes_total": ("listener", "resumed"),
     "settlegate_refusals_total": ("listener", "reason"),
     "settlegate_connections": ("listener",),
+    "settlegate_unadmitted_connections": ("listener",),
     "settlegate_queue_length": ("pool",),
     "settlegate_retries_total": ("pool", "reason"),
     "settlegate_certificate_not_after_seconds": ("file",),
