@@ -1,18 +1,30 @@
-# make demo   the main job, live (nothing but Python 3.11, git and make needed)
-# make test   format, lint, types, import contracts, tests
-# make fix    format, and mend what ruff can mend
-.PHONY: demo test fix lint clean
+# make demo        the main job, live (nothing but Python 3.11, git and make needed; a C compiler makes it faster)
+# make test        format, lint, types, import contracts, tests
+# make test-pure   the tests of the relay, with nothing compiled in use
+# make fuzz        each fuzz target for SECONDS (600 by default)
+# make fix         format, and mend what ruff can mend
+.PHONY: demo test test-pure fuzz fix lint clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-demo: $(VENV)/installed
+SECONDS ?= 600
+# The sources of the modules that may be compiled, with their types: `sources` and `depends` in pyproject.toml.
+COMPILED := $(shell sed -n 's/^\(sources\|depends\) = \["\(.*\)"\]$$/\2/p' pyproject.toml)
+
+demo: $(VENV)/compiled
 	$(BIN)/settlegate demo
 
-test: $(VENV)/installed-for-tests
+test: $(VENV)/installed-for-tests $(VENV)/compiled
 	@sh tests/debian-packages.sh
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n auto --dist loadfile
+	CI=true $(BIN)/pytest -n auto --dist loadfile
+
+test-pure: $(VENV)/installed-for-tests
+	SETTLEGATE_PURE=1 $(BIN)/pytest -n auto --dist loadfile $(RELAY)
+
+fuzz: $(VENV)/installed-for-tests $(VENV)/compiled
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .
@@ -37,5 +49,12 @@ $(VENV)/installed-for-tests: $(VENV)/bin/python pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@ $(VENV)/installed
 
+# An installation compiles everything; afterwards only what an edit has made old is compiled again.
+$(VENV)/compiled: $(VENV)/installed $(COMPILED)
+	@if [ -e $@ ]; then $(BIN)/pip install --quiet --disable-pip-version-check 'setuptools>=77' 'cython>=3.1' && \
+	    $(BIN)/python -W ignore -c 'import setuptools; setuptools.setup()' --quiet build_ext --inplace; fi
+	touch $@
+
 clean:
+	rm -f $(wildcard $(addsuffix .*.so,$(basename $(COMPILED))) $(addsuffix .c,$(basename $(COMPILED))))
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

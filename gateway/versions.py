@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
-import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+
+from settings import twins
 
 
 def settlegate() -> str:
@@ -30,14 +30,6 @@ def openssl() -> str:
     return SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode("ascii", "replace").removeprefix("OpenSSL ")
 
 
-def head_scanner() -> Literal["pure", "compiled"]:
-    """Which of the two twins reads the heads (see `gateway.http1`)."""
-    from gateway.http1 import parse_request
-
-    source = getattr(sys.modules.get(parse_request.__module__), "__file__", None) or ""
-    return "pure" if source.endswith(".py") else "compiled"
-
-
 def everything() -> dict[str, str]:
     """By name, in the order to show them."""
     return {
@@ -47,7 +39,7 @@ def everything() -> dict[str, str]:
         "openssl": openssl(),
         "cryptography": _installed("cryptography"),
         "uvloop": _installed("uvloop"),
-        "head scanner": head_scanner(),
+        "twins": twins.in_use(),
     }
 
 

@@ -51,7 +51,7 @@ cdef char *_str(char *out, str made) except NULL:
     return out + size
 
 
-cdef char *_text(char *out, object text) except NULL:
+cdef char *_text(char *out, str text) except NULL:
     """A name, or null."""
     cdef Py_ssize_t size
     if text is None:

@@ -47,7 +47,7 @@ class _PureFinder:
     ) -> importlib.machinery.ModuleSpec | None:
         """`sys.meta_path`'s protocol: None leaves a module to the other finders."""
         if name in COMPILED_SOURCES:
-            return importlib.util.spec_from_file_location(name, _source(name))
+            return importlib.util.spec_from_file_location(name, source(name))
         if name in HAND_WRITTEN:
             raise ModuleNotFoundError(f"{name}: its pure-Python twin is to be used", name=name)
         return None
@@ -59,22 +59,41 @@ def choose() -> None:
         sys.meta_path.insert(0, _PureFinder())
 
 
-def _source(name: str) -> Path:
+def source(name: str) -> Path:
+    """The file that a module of either kind is compiled from."""
     return _ROOT.joinpath(*name.split(".")).with_suffix(".pyx" if name in HAND_WRITTEN else ".py")
 
 
+def in_use() -> str:
+    """Which twins this process runs, and why; for people."""
+    if not COMPILED:
+        return "pure Python (SETTLEGATE_PURE)" if _ruled_out() else "pure Python (not compiled)"
+    names = (*COMPILED_SOURCES, *HAND_WRITTEN)
+    built = sum(isinstance(_loader(name), importlib.machinery.ExtensionFileLoader) for name in names)
+    return f"compiled: {built} of {len(names)} modules"
+
+
+def _loader(name: str) -> object:
+    found = importlib.util.find_spec(name)
+    return found.loader if found else None
+
+
+def _ruled_out() -> bool:
+    return os.environ.get("SETTLEGATE_PURE", "") not in ("", "0")
+
+
 def _usable() -> bool:
-    if os.environ.get("SETTLEGATE_PURE", "") not in ("", "0"):
+    if _ruled_out():
         return False
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
     checkout = (_ROOT / "pyproject.toml").exists()
     for name in (*COMPILED_SOURCES, *HAND_WRITTEN):
-        source = _source(name)
-        built = source.with_suffix(suffix)
+        written = source(name)
+        built = written.with_suffix(suffix)
         if not built.exists():
             return False
         if checkout:
-            made_of = [path for path in (source, source.with_suffix(".pxd")) if path.exists()]
+            made_of = [path for path in (written, written.with_suffix(".pxd")) if path.exists()]
             if max(path.stat().st_mtime for path in made_of) > built.stat().st_mtime:
                 return False
     return True

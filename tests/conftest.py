@@ -1,11 +1,26 @@
-"""Settings for all tests: in CI Hypothesis tries the same examples each time, elsewhere new ones."""
+"""Settings for all tests: in CI Hypothesis tries the same examples each time, elsewhere new ones; and which twins run."""
 
 from __future__ import annotations
 
 import os
+import shutil
 
+import pytest
 from hypothesis import settings
+
+from settings import twins
 
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("here", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def pytest_report_header() -> str:
+    return f"settlegate: {twins.in_use()}"
+
+
+def pytest_configure() -> None:
+    """Where modules can be compiled, a green run in CI must not mean that only their Python was tested."""
+    asked = os.environ.get("CI") and not os.environ.get("SETTLEGATE_PURE")
+    if asked and not twins.COMPILED and (shutil.which("cc") or shutil.which("gcc")):
+        raise pytest.UsageError(f"there is a C compiler, but: {twins.in_use()}; to build: make .venv/compiled")

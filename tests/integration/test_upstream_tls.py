@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import socket
 import ssl
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -261,12 +261,8 @@ def test_bodies_pass_whole_both_ways(pki: NodePki) -> None:
         gateway.connect() as client,
     ):
         body = b"".join(bytes(piece) for piece in pattern(size))
-        sender = threading.Thread(
-            target=client.send, args=(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + body,)
-        )
-        sender.start()
-        answer = client.response()
-        sender.join()
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + body)
+        answer = client.response()  # the node answers when it has read it all
         assert hashlib.sha256(answer.body).hexdigest() == pattern_sha256(size)
         assert node.requests[-1].sha256 == pattern_sha256(size)
 
@@ -286,16 +282,35 @@ def test_both_directions_at_once(pki: NodePki) -> None:
         call.close()
 
     body = b"".join(bytes(piece) for piece in pattern(size))
+    request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + body
     with (
         RecordingNode(on_head=echo, tls=serving(pki.good)) as node,
         gateway_to(pki, node.address) as gateway,
-        gateway.connect() as client,
     ):
-        request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + body
-        sender = threading.Thread(target=client.send, args=(request,))
-        sender.start()
-        assert client.response().body == body
-        sender.join()
+        answer = asyncio.run(at_once(gateway, request, size))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(body)
+
+
+async def at_once(gateway: Gateway, request: bytes, size: int) -> bytes:
+    """The answer whose body has `size` octets, read while the request is being written."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port, ssl=gateway.context())
+
+    async def write() -> None:
+        writer.write(request)
+        await writer.drain()
+
+    async def read() -> bytes:
+        start = await reader.readuntil(b"\r\n\r\n")
+        return start + await reader.readexactly(size)
+
+    try:
+        _, answer = await asyncio.wait_for(asyncio.gather(write(), read()), 60)
+        return answer
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 def test_a_websocket_is_a_tunnel(pki: NodePki) -> None:

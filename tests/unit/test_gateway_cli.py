@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway import cli
+from settings import twins
 from settings.types import Address
 from tests.support.fake_admin import AdminServer, FakeCentre
 
@@ -119,7 +120,7 @@ def test_version(shell: Shell) -> None:
     done = shell("version")
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[0] for line in done.stdout.splitlines()][:2] == ["settlegate", "python"]
-    assert "head scanner pure" in done.stdout or "head scanner compiled" in done.stdout
+    assert f"twins {twins.in_use()}\n" in done.stdout
 
 
 def test_status_of_a_running_gateway(shell: Shell, server: AdminServer) -> None:

@@ -39,7 +39,7 @@ class Street:
         self.board = board
         self.count = Counting(board, AccessLog(SimpleNamespace(silent=True, atomic=False)))  # type: ignore[arg-type]
         self.door = Door(board, self.count)
-        values = {"connections_limit": 100, "handshakes_share": 100, "connections_per_address": None}
+        values = {"connections_limit": 100, "handshakes_share": 100, "connections_per_address": None, "proxies": ()}
         self.listener: Any = SimpleNamespace(
             name="settlement", slot=0, **values | {"handshakes_per_address": None} | limits
         )

@@ -45,6 +45,7 @@ class Session:
         self.exchange: Any = None
         self.transfer: Any = None
         self.deadline = 1010.0
+        self.client_unknown = False
         self.listener = listener()
         self.stream: Any = SimpleNamespace(queued=0, reading=True, sock=None)
         self.errors: list[str] = []

@@ -12,8 +12,10 @@ import pytest
 from balancer.node import Node, NodeState
 from balancer.pool import NoNodeReady
 from gateway.errors import GatewayError, NodeUnreachable, NoNode, QueueFull
-from gateway.placement import Placement
 from gateway.stream import StreamError
+from tests.support import pure
+
+Placement = pure.load("gateway.placement").Placement
 
 
 class FakeStream:

@@ -577,10 +577,11 @@ def test_octets_pass_through_tls_both_ways(play: Callable[[Story], None], server
     play(story)
 
 
-def test_what_is_decrypted_already_is_announced_when_reading_resumes(
+def test_what_lies_behind_a_full_record_is_announced_when_reading_resumes(
     play: Callable[[Story], None], server: SSL.Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls_module, "READ_SIZE", 4)
+    monkeypatch.setattr(tls_module, "READ_SIZE", wire.RECORD)
+    sent = bytes(range(256)) * 160  # two records and a half
 
     async def story() -> None:
         owner, client = await handshake(server)
@@ -591,13 +592,10 @@ def test_what_is_decrypted_already_is_announced_when_reading_resumes(
             stream.stop_reading()
 
         stream.on_readable = once
-        stream.start_reading()
-        client.sendall(b"one record")
-        await owner.until(lambda: owner.got == b"one ")
-        assert stream.pending
-        for expected in (b"one reco", b"one record"):
+        client.sendall(sent)
+        for size in (wire.RECORD, 2 * wire.RECORD, len(sent)):
             stream.start_reading()
-            await owner.until(lambda expected=expected: owner.got == expected)  # type: ignore[misc]
+            await owner.until(lambda size=size: owner.got == sent[:size])  # type: ignore[misc]
         stream.abort()
         client.close()
 

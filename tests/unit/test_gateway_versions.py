@@ -10,13 +10,14 @@ import pytest
 from OpenSSL import SSL
 
 from gateway import versions
+from settings import twins
 
 
 def test_everything_has_a_value() -> None:
     told = versions.everything()
     assert list(told)[:2] == ["settlegate", "python"]
     assert all(told.values())
-    assert told["head scanner"] in {"pure", "compiled"}
+    assert told["twins"] == twins.in_use()
 
 
 def test_openssl_is_the_one_of_pyopenssl() -> None:

@@ -1,7 +1,8 @@
-"""What a wheel takes along (Python files of our packages, nothing else), and what the set-up scripts say."""
+"""What the packages take along and how they are compiled, and what the set-up scripts say."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tomllib
 from fnmatch import fnmatch
@@ -9,17 +10,65 @@ from pathlib import Path
 
 import pytest
 
+from settings import twins
 from tests.support.markdown import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = PROJECT["tool"]["importlinter"]["root_packages"]
+EXTENSIONS = PROJECT["tool"]["setuptools"]["ext-modules"]
+NAMES = (*twins.COMPILED_SOURCES, *twins.HAND_WRITTEN)
+
+
+def files_of(package: str) -> list[Path]:
+    return [path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix != ".pyc"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_file_of_a_package_gets_into_the_wheel(package: str) -> None:
-    files = [path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    compiled_of_or_to = {path for name in NAMES for path in of_module(name)}
+    files = [path for path in files_of(package) if path not in compiled_of_or_to]
     assert [path for path in files if path.suffix != ".py"] == [], "data files are left out of the wheel"
     assert [path for path in files if not (path.parent / "__init__.py").exists()] == [], "no package: left out"
+
+
+def of_module(name: str) -> list[Path]:
+    """What its compiler reads and writes, beside the `.py`."""
+    stem = ROOT.joinpath(*name.split("."))
+    return [*(stem.with_suffix(end) for end in (".pyx", ".pxd", ".c")), *stem.parent.glob(f"{stem.name}.*.so")]
+
+
+def test_every_module_that_has_types_is_listed() -> None:
+    sources = [path for package in PACKAGES for path in files_of(package) if path.suffix in {".pyx", ".pxd"}]
+    assert {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sources} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_module_is_compiled_from_its_source_and_types_and_may_fail_to(name: str) -> None:
+    """An entry without `optional` would make an installation without a C compiler fail."""
+    (entry,) = (entry for entry in EXTENSIONS if entry["name"] == name)
+    written = twins.source(name)
+    types = written.with_suffix(".pxd")
+    wanted = {
+        "name": name,
+        "sources": [str(written.relative_to(ROOT))],
+        "extra-compile-args": ["-O2", "-g0"],
+        "optional": True,
+    }
+    if types.exists():
+        wanted["depends"] = [str(types.relative_to(ROOT))]  # so that the source distribution holds it
+    assert entry == wanted
+
+
+def test_nothing_else_is_compiled() -> None:
+    assert sorted(entry["name"] for entry in EXTENSIONS) == sorted(NAMES)
+
+
+def test_what_is_generated_is_not_under_version_control() -> None:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("no git checkout")
+    kept = subprocess.run([git, "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [name for name in kept.splitlines() if name.endswith((".c", ".so"))] == []
 
 
 def test_the_wheel_takes_our_packages_and_no_others() -> None:
