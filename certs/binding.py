@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from cryptography.hazmat.bindings._rust import _openssl
 from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi, lib
 
@@ -19,6 +20,7 @@ SEALED: Final = 0x0301
 _NEEDED: Final = (
     "ERR_clear_error",
     "SSL_SESSION_set_protocol_version",
+    "SSL_clear_mode",
     "SSL_get0_param",
     "SSL_get_session",
     "SSL_get_verify_result",
@@ -60,6 +62,14 @@ def session_reused(connection: SSL.Connection) -> bool:
     return bool(lib.SSL_session_reused(connection._ssl))  # noqa: SLF001
 
 
+def return_after_each_record(connection: SSL.Connection) -> None:
+    """Undo what pyOpenSSL sets: a read that goes on until it finds data.
+
+    A client that sends key updates without end would keep the read, and with it the whole process, for itself.
+    """
+    lib.SSL_clear_mode(connection._ssl, lib.SSL_MODE_AUTO_RETRY)  # noqa: SLF001
+
+
 def forget_errors() -> None:
     """Empty OpenSSL's error queue, which is one for all connections of the thread.
 
@@ -86,6 +96,26 @@ def _set_session_version(connection: SSL.Connection, version: int) -> None:
     session = lib.SSL_get_session(connection._ssl)  # noqa: SLF001
     if session == ffi.NULL or lib.SSL_SESSION_set_protocol_version(session, version) != 1:
         raise BindingMissingError("OpenSSL has no session to mark")
+
+
+def addresses(*names: str) -> list[int]:
+    """Where OpenSSL's functions of these names are in memory, for compiled code that calls them directly."""
+    return [int(_openssl.ffi.cast("uintptr_t", _openssl.ffi.addressof(_openssl.lib, name))) for name in names]
+
+
+def address_of(connection: SSL.Connection) -> int:
+    """The `SSL *` of a connection; good for as long as the connection is held."""
+    return int(ffi.cast("uintptr_t", connection._ssl))  # noqa: SLF001
+
+
+def failure(connection: SSL.Connection) -> SSL.Error:
+    """The error that OpenSSL's queue holds after a failed call on this connection; empties the queue."""
+    try:
+        connection._raise_ssl_error(connection._ssl, -1)  # noqa: SLF001
+    except SSL.Error as error:
+        forget_errors()
+        return error
+    return SSL.Error()
 
 
 def expect_name(connection: SSL.Connection, name: bytes, address: bytes | None) -> None:

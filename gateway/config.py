@@ -68,7 +68,14 @@ class ListenerLimits(Model):
     """How much one listener takes."""
 
     connections: Int = Field(20000, ge=1, le=10_000_000)
-    """Over all workers."""
+    """Admitted, over all workers."""
+    handshakes: Int = Field(4096, ge=1, le=10_000_000)
+    """Connected and not admitted yet, refused ones included; each worker has its part. A newcomer beyond it takes the
+    place of one that is silent."""
+    connections_per_address: Int | None = Field(None, ge=1, le=10_000_000)
+    """Open from one address, admitted or not; the /64 of an IPv6 address. Many institutions may share one."""
+    handshakes_per_address: Int | None = Field(None, ge=1, le=10_000_000)
+    """Not admitted yet, from one address."""
     head: Size = Field(32 * 1024, ge=1024, le=1024 * 1024)
     """A request head with its field lines."""
     fields: Int = Field(128, ge=8, le=10_000)

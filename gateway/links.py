@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """Connections to nodes: made, lent to one exchange at a time, kept for the next one.
 
 Owns which idle connection is reused; what travels on a link is the exchange's business.
@@ -6,11 +7,11 @@ Owns which idle connection is reused; what travels on a link is the exchange's b
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from gateway import wire
 from gateway.stream import Stream
 
 IDLE_LINKS_PER_NODE: Final = 256
@@ -52,13 +53,8 @@ class Link:
         One system call that keeps a settlement from being sent into a connection already closed by the node
         (RFC 9112 9.5); such a request could not be repeated.
         """
-        try:
-            said = self.stream.sock.recv(1, socket.MSG_PEEK)
-        except (BlockingIOError, InterruptedError):
-            return True
-        except OSError:
-            return False
-        return bool(said) and self.stream.still_silent()
+        said = wire.peek(self.stream.fd)
+        return said == wire.NOTHING or (said > 0 and self.stream.still_silent())
 
 
 class Links:

@@ -26,8 +26,6 @@ class Later(NamedTuple):
 ACCEPTED: Final = "accepted, not yet in force"
 
 NOT_IN_FORCE: Final = (
-    Later("listeners.*.limits.minimum_rate"),
-    Later("institutions.*.limits.rate"),
     Later("pools.*.policy", unless=("round_robin", "least_connections")),
     Later("pools.*.ejection"),
     Later("pools.*.queue"),

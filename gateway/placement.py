@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """Finding a node that takes the request: lease, connect, and on to the next one while nothing has been sent.
 
 Ends in one of two ways: `send` was called with a link and did not raise, or `give_up` was called with the reason.
@@ -16,7 +17,7 @@ from gateway.stream import StreamError
 if TYPE_CHECKING:
     from gateway.links import Link
     from gateway.session import Session
-    from gateway.snapshot import PoolRuntime
+    from gateway.runtime import PoolRuntime
     from gateway.worker import Worker
 
 

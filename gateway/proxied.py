@@ -20,7 +20,7 @@ from gateway.session import Phase, Session
 
 if TYPE_CHECKING:
     from gateway.proxy_protocol import Ends
-    from gateway.snapshot import ListenerRuntime
+    from gateway.runtime import ListenerRuntime
     from gateway.worker import Worker
 
 log = logging.getLogger("settlegate.session")
@@ -76,6 +76,12 @@ class Proxied:
         self.worker.count.refusal(self, Refusal(reason, detail))
         self.abort()
 
+    client_unknown = True
+
+    @property
+    def fd(self) -> int:
+        return self._sock.fileno()
+
     # ---- what a worker asks of a session in its handshake
 
     def expire(self) -> None:
@@ -130,8 +136,14 @@ class Proxied:
         if listener is None:
             self.abort()  # removed while the header was awaited
             return
+        client = self.client if ends is None else ends.source[0]
+        crowded = worker.door.crowded(listener, client)
+        if crowded:
+            worker.count.over_limit(listener, client, crowded, monotonic())
+            self.abort()
+            return
         self._let_go()
-        session = Session(worker, listener, self._sock, self.client if ends is None else ends.source[0])
+        session = Session(worker, listener, self._sock, client)
         session.ends = ends
         session.born = self.born
         session.deadline = self.deadline  # one for header and handshake together

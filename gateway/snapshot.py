@@ -21,13 +21,13 @@ from gateway.admission import Admission, Refusal, decide
 from gateway.http1 import HeadLimits
 from gateway.preamble import Preamble
 from gateway.router import Router
+from gateway.runtime import InstitutionRuntime, ListenerRuntime, PoolRuntime
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
     from certs.evidence import Evidence
     from gateway.config import GatewayConfig, InstitutionConfig, ListenerConfig
-    from gateway.proxied import Network
     from gateway.scoreboard import Scoreboard
     from gateway.slots import Slots
 
@@ -47,49 +47,6 @@ class Bundle:
     """Node address as written → IP address and port, resolved by the supervisor."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstitutionRuntime:
-    id: str
-    slot: int
-    enabled: bool = True
-    keys: tuple[str, ...] = ()
-    routes: frozenset[str] | None = None
-    requests_limit: int | None = None
-    connections_limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ListenerRuntime:
-    name: str
-    slot: int
-    terminator: Terminator
-    explain: bool
-    head_limits: HeadLimits
-    handshake_timeout: float
-    head_timeout: float
-    body_timeout: float
-    idle_timeout: float
-    connections_limit: int
-    institution_field: str
-    unlisted: str
-    proxies: tuple[Network, ...] = ()
-    """The only peers, and each has to send a PROXY header; empty: clients connect directly."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolRuntime:
-    name: str
-    slot: int
-    balancer: Pool
-    endpoints: Mapping[str, tuple[str, int]]
-    retries: int
-    connect_timeout: float
-    response_timeout: float
-    idle_timeout: float
-    preamble: Preamble | None = None
-    """What comes before HTTP on a connection to a node; None: nothing."""
-
-
 @dataclass(frozen=True)
 class Snapshot:
     generation: int
@@ -98,7 +55,6 @@ class Snapshot:
     institutions: Mapping[str, InstitutionRuntime]
     pools: Mapping[str, PoolRuntime]
     router: Router
-    node_limits: HeadLimits
     link_idle: Mapping[str, float]
     """Kind of link (a node's address, or see `Preamble.kind`) → seconds it may idle."""
     unlisted_slot: int
@@ -161,7 +117,7 @@ def build(
         except Exception as error:
             raise SnapshotError(f"listeners.{name}: {error}") from error
         material.append((terminator, fresh))
-        listeners[name] = _listener(name, listener, slots.listeners[name], terminator)
+        listeners[name] = _listener(name, listener, slots.listeners[name], terminator, config.workers)
     pools = {name: _pool(bundle, name, board, index, previous) for name in config.pools}
     snapshot = Snapshot(
         generation=bundle.generation,
@@ -171,7 +127,6 @@ def build(
         unlisted_slot=slots.institutions[UNLISTED],
         pools=pools,
         router=Router(config.routes),
-        node_limits=NODE_LIMITS,
         link_idle={kind: seconds for pool in pools.values() for kind, seconds in _link_idle(pool)},
     )
     return Prepared(snapshot, tuple(material))
@@ -180,9 +135,6 @@ def build(
 def _welcome(snapshot: Snapshot, listener: ListenerRuntime, evidence: Evidence) -> bool:
     """Whether a client may have a ticket: a browser must not stick to its refusal after the token is plugged in."""
     return isinstance(snapshot.decide(listener, evidence), Admission)
-
-
-NODE_LIMITS = HeadLimits(head=65_536, fields=256, target=65_536)
 
 
 def _terminator(
@@ -201,7 +153,7 @@ def _terminator(
     )
 
 
-def _listener(name: str, config: ListenerConfig, slot: int, terminator: Terminator) -> ListenerRuntime:
+def _listener(name: str, config: ListenerConfig, slot: int, terminator: Terminator, workers: int) -> ListenerRuntime:
     limits, timeouts = config.limits, config.timeouts
     return ListenerRuntime(
         name=name,
@@ -214,6 +166,10 @@ def _listener(name: str, config: ListenerConfig, slot: int, terminator: Terminat
         body_timeout=timeouts.body,
         idle_timeout=timeouts.idle,
         connections_limit=limits.connections,
+        handshakes_share=-(-limits.handshakes // workers),
+        connections_per_address=limits.connections_per_address,
+        handshakes_per_address=limits.handshakes_per_address,
+        minimum_rate=limits.minimum_rate or 0,
         institution_field=config.trust.institution_id,
         unlisted=config.trust.unlisted,
         proxies=() if config.proxy_protocol is None else config.proxy_protocol.networks,
@@ -229,6 +185,7 @@ def _institution(name: str, config: InstitutionConfig, slots: Slots) -> Institut
         routes=None if config.routes is None else frozenset(config.routes),
         requests_limit=config.limits.requests,
         connections_limit=config.limits.connections,
+        rate=config.limits.rate,
     )
 
 

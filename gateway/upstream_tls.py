@@ -17,6 +17,7 @@ from OpenSSL import SSL
 
 from certs.binding import forget_errors
 from certs.upstream import NodeUntrusted
+from gateway import wire
 from gateway.announcing import say
 from gateway.stream import Stream, StreamError
 from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
@@ -78,6 +79,7 @@ class NodeStream(TLSStream):
         self._node = node
         self._complaints = complaints
         self.tls = node_tls.connect(node, node.rpartition(":")[0].strip("[]"), self.sock)
+        self._handle = wire.handle(self.tls)
 
     # the handshake
 

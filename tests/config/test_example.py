@@ -56,8 +56,6 @@ def test_check_finds_it_usable_and_names_what_is_not_in_force(example: Path) -> 
     assert run_check(example, out) == 0
     lines = out.getvalue().splitlines()
     assert [re.sub(r"^.*?:\d+:\d+: ", "", line) for line in lines[:-1]] == [
-        "listeners.settlement.limits.minimum_rate: accepted, not yet in force",
-        "institutions.H410300001.limits.rate: accepted, not yet in force",
         "pools.settlement.ejection: accepted, not yet in force",
         "pools.settlement.queue: accepted, not yet in force",
         "pools.settlement.retries.budget: accepted, not yet in force",
