@@ -35,7 +35,10 @@ class Bench:
         self.loop = asyncio.get_running_loop()
         self.listener = SimpleNamespace(name="settlement", slot=0, handshake_timeout=10.0)
         self.snapshot = SimpleNamespace(listeners={"settlement": self.listener})
-        self.count = self
+        self.count = self.door = self
+        self.crowds: dict[str, str] = {}
+        """By client: what its address has too many of."""
+        self.over_limits: list[tuple[str, str]] = []
         self.refusals: list[Refusal] = []
         self.closed: list[object] = []
         self.became: list[FakeSession] = []
@@ -44,7 +47,13 @@ class Bench:
         self.proxied = Proxied(cast("Any", self), cast("Any", self.listener), self.ours, "10.0.0.9")
         self.proxied.begin()
 
-    # the worker's part
+    # the parts of the worker, its door and its counters
+
+    def crowded(self, _listener: object, client: str) -> str:
+        return self.crowds.get(client, "")
+
+    def over_limit(self, _listener: object, client: str, why: str, _now: float) -> None:
+        self.over_limits.append((client, why))
 
     def refusal(self, who: object, refusal: Refusal) -> None:
         assert who is self.proxied
@@ -161,6 +170,18 @@ def test_a_reset_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             client.close()
             await bench.until(lambda: bench.closed)
+        assert not bench.refusals
+
+    play(story, monkeypatch)
+
+
+def test_limits_by_address_are_those_of_the_announced_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(bench: Bench) -> None:
+        bench.crowds = {"192.0.2.7": "connections of the address"}
+        bench.theirs.sendall(build(ENDS))
+        await bench.until(lambda: bench.closed)
+        assert bench.over_limits == [("192.0.2.7", "connections of the address")]
+        assert not bench.became
         assert not bench.refusals
 
     play(story, monkeypatch)
