@@ -138,7 +138,7 @@ def without_list(
     listed = {found.issuer for found in lists}
     for issuer in issuers:
         if issuer.subject not in listed:
-            yield Verdict(False, f"there is no list of {subject(issuer)}: its clients are refused as crl_missing")
+            yield Verdict(False, f"there is no list of {subject(issuer)}: what it has issued is refused as crl_missing")
 
 
 def subject(certificate: x509.Certificate) -> str:

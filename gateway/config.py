@@ -106,13 +106,10 @@ def _as_list(value: Any) -> Any:
 
 
 class ProxyProtocolConfig(Model):
-    """Balancers in front of a listener, which announce each client in a PROXY header (version 1 or 2).
-
-    From these networks a header is demanded; everybody else is refused, as anybody could announce anything.
-    """
+    """Balancers in front, which announce each client in a PROXY header (v1 or v2); nobody else may connect."""
 
     networks: tuple[Network, ...] = Field(alias="from", min_length=1)
-    """Networks or addresses of the balancers, as 10.0.0.0/8."""
+    """Networks or addresses of the balancers; from there a header is demanded."""
 
 
 class ListenerConfig(Model):

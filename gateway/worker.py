@@ -160,11 +160,12 @@ class Worker:
         self.door.entered(session)
 
     def _begin_proxied(self, listener: ListenerRuntime, connection: socket.socket, peer: str) -> None:
+        trusted = listed(peer, listener.proxies)
         proxied = Proxied(self, listener, connection, peer)
         self.sessions[proxied] = listener.slot
         self.count.listener_connection(listener.slot, 1)
         self.door.entered(proxied)
-        if listed(peer, listener.proxies):
+        if trusted:
             proxied.begin()
         else:
             proxied.refuse(STRANGER, "only the networks of proxy_protocol.from may connect")

@@ -25,6 +25,8 @@ need openssl "keys on a hardware token" command -v openssl
 need libengine-pkcs11-openssl "keys on a hardware token" openssl engine pkcs11
 need slowhttptest "what slow clients do to others" command -v slowhttptest
 need prometheus "promtool's opinion of /metrics" command -v promtool
+need nginx "a real node that speaks TLS and the PROXY protocol" command -v nginx
+need haproxy "a real balancer in front of the gateway and behind it" command -v haproxy
 [ -n "$missing" ] || exit 0
 
 skip() { # why

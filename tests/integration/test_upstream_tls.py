@@ -446,3 +446,18 @@ def test_checks_speak_tls_with_the_same_trust_and_name(pki: NodePki) -> None:
         # Its certificate is replaced by an expired one: no request has to find that out.
         tls.load_cert_chain(expired, expired.with_suffix(".key"))
         eventually(lambda: gateway.node(good.address)["state"] == "down")
+
+
+def test_a_changed_anchor_reaches_the_checks(pki: NodePki) -> None:
+    check = {"tcp": {}, "interval": "300ms", "timeout": "250ms", "fall": 1, "rise": 1}
+    with (
+        RecordingNode(ok(b"settled"), tls=serving(pki.good)) as node,
+        gateway_to(pki, node.address, checks=[check]) as gateway,
+    ):
+        eventually(lambda: gateway.node(node.address)["state"] == "up")
+        pki.anchor.write_bytes(pki.clients.pem)  # the file is watched
+        view = eventually(lambda: (found := gateway.node(node.address))["state"] == "down" and found)
+        assert "TCP check does not trust the node's certificate" in view["reason"]
+        pki.anchor.write_bytes(pki.authority.pem)
+        gateway.reload()
+        eventually(lambda: gateway.node(node.address)["state"] == "up")

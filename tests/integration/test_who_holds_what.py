@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.answers import ok
 from tests.support.gateway import eventually
+from tests.support.node_tls import NodePki, serving
 from tests.support.nodes import RecordingNode
 from tests.support.operations import Operated, descriptors
 
@@ -78,6 +79,25 @@ def test_secrets_of_probes_are_in_control_and_nowhere_else(gateway: Operated) ->
 def test_the_private_key_is_not_in_control(gateway: Operated) -> None:
     who = {name for name, pid in gateway.processes().items() if key_material(gateway) in memory_of(pid)}
     assert who == {"sg supervisor", "sg worker 0", "sg worker 1"}
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["a certificate of its own", "the pool's"])
+def test_control_has_the_key_that_checks_show_to_nodes_and_no_other(tmp_path: Path, own: bool) -> None:
+    pki = NodePki(tmp_path / "nodes")
+    keys = {"gateway": pki.gateway.with_suffix(".key"), "check": pki.check.with_suffix(".key")}
+    tls = {"anchors": [str(pki.anchor)], "certificate": str(pki.gateway), "key": str(keys["gateway"])}
+    if own:
+        tls |= {"check_certificate": str(pki.check), "check_key": str(keys["check"])}
+    check = {"tcp": {}, "interval": "300ms", "timeout": "250ms", "rise": 1}
+    with RecordingNode(ok(b"settled"), tls=serving(pki.good, clients=pki.clients_anchor)) as secure:
+        gateway = Operated(tmp_path, nodes=[secure.address], pool={"checks": [check], "upstream_tls": tls})
+        with gateway:
+            gateway.reload()
+            eventually(lambda: gateway.node(secure.address)["state"] == "up")
+            memory = memory_of(gateway.control())
+    held = {name for name, path in keys.items() if path.read_bytes().splitlines()[2] in memory}
+    assert held == ({"check"} if own else {"gateway"})
+    assert key_material(gateway) not in memory
 
 
 def test_nobody_dumps_core_and_nobody_of_the_same_user_may_look_in(gateway: Operated) -> None:

@@ -11,6 +11,7 @@ import pytest
 from certs.authority import Authority, crl_pem
 from gateway.bundling import BundleError, Reading, choose_bases, for_workers, gather, tls_files
 from gateway.config import GatewayConfig, load_gateway
+from gateway.reading import read_files
 from gateway.slots import Slots
 from gateway.snapshot import Bundle
 from tests.support.gateway import Gateway
@@ -172,3 +173,66 @@ def test_a_reading_travels(gateway: Gateway) -> None:
     found = gather(loaded(gateway), None, start=True)
     assert pickle.loads(pickle.dumps(found)) == found
     assert isinstance(found, Reading)
+
+
+def secure(gateway: Gateway, **more: Any) -> dict[str, Any]:
+    tls: dict[str, Any] = {
+        "anchors": ["pki/ca.pem"],
+        "crls": ["pki/ca.crl"],
+        "certificate": "pki/hospital.pem",
+        "key": "pki/hospital.key",
+        "check_certificate": "pki/pharmacy.pem",
+        "check_key": "pki/pharmacy.key",
+    }
+    tls |= more
+    gateway.config["pools"]["settlement"] |= {"upstream_tls": tls, "checks": [{"tcp": {}}]}
+    return tls
+
+
+def test_what_tls_to_nodes_needs_is_read_watched_and_dated(gateway: Gateway) -> None:
+    secure(gateway)
+    world = gateway.world
+    found = gather(loaded(gateway), None, start=True)
+    names = {"hospital.pem", "hospital.key", "pharmacy.pem", "pharmacy.key"}
+    assert {Path(name).name for name in found.files} == {"gateway.pem", "gateway.key", "ca.pem", "ca.crl", *names}
+    assert set(found.stamps) == set(found.files)
+    assert str(world.hospital) in found.dates["certificates"]
+    assert {Path(name).name for name in found.for_checks} == {"ca.pem", "ca.crl", "pharmacy.pem", "pharmacy.key"}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"key": "pki/gateway.key"}, "certificate or key cannot be used"),
+        ({"check_key": "pki/gateway.key"}, "certificate or key cannot be used"),
+        ({"anchors": ["pki/gateway.key"]}, "gateway.key"),
+        ({"anchors": ["pki/gone.pem"]}, "gone.pem: No such file or directory"),
+        ({"check_key": "pki/gone.key"}, "gone.key: No such file or directory"),
+    ],
+)
+def test_what_no_worker_could_use_towards_nodes_names_its_pool(
+    gateway: Gateway, change: dict[str, Any], told: str
+) -> None:
+    secure(gateway, **change)
+    (problem,) = refused(gateway)
+    assert problem.startswith("pools.settlement: ")
+    assert told in problem
+
+
+@pytest.mark.parametrize("bad", ["nonsense", "gone"])
+def test_a_bad_list_for_nodes_stops_no_start_and_every_reload(gateway: Gateway, bad: str) -> None:
+    secure(gateway, crls=["pki/nodes.crl"])
+    path = gateway.world.folder / "nodes.crl"
+    if bad == "nonsense":
+        path.write_bytes(b"nonsense")
+    (problem,) = refused(gateway)
+    assert problem.startswith(f"pools.settlement: {path}: ")
+    assert any(str(path) in warning for warning in gather(loaded(gateway), None, start=True).warnings)
+
+
+def test_files_read_anew_know_what_checks_need(gateway: Gateway) -> None:
+    """In what is in force for workers there are no checks any more."""
+    secure(gateway)
+    first = gather(loaded(gateway), None, start=True)
+    again, _ = read_files(first)
+    assert again.for_checks == first.for_checks != ()

@@ -111,7 +111,7 @@ def test_issuers_without_a_list() -> None:
     lists = [revocation_list(ISSUING)]
     assert said(look.without_list([ISSUING.certificate], lists)) == []
     assert said(look.without_list([ROOT.certificate, ISSUING.certificate], lists)) == [
-        "- there is no list of CN=root: its clients are refused as crl_missing"
+        "- there is no list of CN=root: what it has issued is refused as crl_missing"
     ]
 
 

@@ -119,3 +119,15 @@ def test_client_certificates_for_nodes(folder: Path) -> None:
     assert said(found(folder, text)) == [
         "8: pools.clinic.upstream_tls.certificate: pki/gateway.pem: its extendedKeyUsage does not allow clientAuth"
     ]
+
+
+def test_the_pair_that_checks_show_is_looked_at_too(folder: Path) -> None:
+    ours = "check_certificate: pki/gateway.pem, check_key: pki/gateway.key, crls: [pki/institutions.crl]"
+    result = found(folder, TEXT.replace("pki/nodes-ca.pem]", f"pki/nodes-ca.pem], {ours}"))
+    said_of = {line.partition(": ")[2].partition(":")[0] for line in said(result)}
+    assert said_of == {"pools.clinic.upstream_tls.check_certificate", "pools.clinic.upstream_tls.crls[0]"}
+    (folder / "pki/gateway.key").write_bytes(pair("other").key_pem())
+    result = found(folder, TEXT.replace("pki/nodes-ca.pem]", f"pki/nodes-ca.pem], {ours}"))
+    assert "8: pools.clinic.upstream_tls.check_key: pki/gateway.key: the key does not match the certificate" in said(
+        result
+    )

@@ -132,3 +132,18 @@ def test_what_leads_nowhere(tmp_path: Path) -> None:
         "an empty list: it may use no route at all",
         "no alert is sent here",
     ]
+
+
+def test_balancers_that_may_be_anybody_are_odd(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    text = listeners(one="127.0.0.1:443").replace(
+        "certificate", "proxy_protocol: {from: [10.0.0.0/8, '::/0']}, certificate"
+    )
+    path.write_text(text + REST + "institutions: {H1: {}}\n")
+    found = [(oddity.place, oddity.message) for oddity in oddities(load_gateway(path))]
+    assert found == [
+        (
+            ("listeners", "one", "proxy_protocol", "from", 1),
+            "everybody: whoever reaches this listener may announce any client address",
+        )
+    ]

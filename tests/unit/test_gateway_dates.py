@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from certs.authority import Authority, crl_pem
+from certs.config import UpstreamTLSConfig
 from certs.trust import Trust
 from gateway.dates import dates
 
@@ -72,3 +73,29 @@ def test_lists_in_one_file_are_all_seen() -> None:
 def test_a_listener_whose_trust_was_not_built_has_no_lists() -> None:
     _, files = world()
     assert found(files)["crls"] == {}
+
+
+def test_nodes_certificates_and_ours_for_them_have_dates() -> None:
+    authority, files = world()
+    files["ours"] = authority.issue("gateway", not_after=later(40)).pem
+    files["check"] = authority.issue("check", not_after=later(20)).pem
+    files["list"] = crl_pem(authority.crl([], last_update=later(-1), next_update=later(3)))
+    upstream = UpstreamTLSConfig(
+        anchors=(Path("ca"),),
+        crls=(Path("list"),),
+        certificate=Path("ours"),
+        key=Path("k"),
+        check_certificate=Path("check"),
+        check_key=Path("k"),
+    )
+    pools = {"claims": SimpleNamespace(upstream_tls=upstream), "plain": SimpleNamespace(upstream_tls=None)}
+    config: Any = SimpleNamespace(listeners={}, pools=pools)
+    ends = dates(config, files, {}, {"claims": Trust.build(upstream, files)})
+    assert ends == {
+        "certificates": {
+            "ca": later(300).timestamp(),
+            "ours": later(40).timestamp(),
+            "check": later(20).timestamp(),
+        },
+        "crls": {"CN=CA": later(3).timestamp()},
+    }

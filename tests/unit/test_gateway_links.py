@@ -187,6 +187,20 @@ def test_links_expire_by_age_and_with_their_node() -> None:
     play(story)
 
 
+def test_links_for_one_client_alone_expire_with_their_kind() -> None:
+    async def story(bench: Bench) -> None:
+        (one,) = await bench.kept(key=f"{KEY} proxy|192.0.2.7")
+        (other,) = await bench.kept(key=f"{KEY} proxy|192.0.2.8")
+        assert bench.links.take(f"{KEY} proxy|192.0.2.9") is None
+        one.idle_since -= 100
+        bench.links.expire(time.monotonic(), {f"{KEY} proxy": 50.0})
+        assert (one.stream.closed, other.stream.closed) == (True, False)
+        bench.links.expire(time.monotonic(), {KEY: 50.0})
+        assert other.stream.closed
+
+    play(story)
+
+
 def test_closing_ends_every_idle_link() -> None:
     async def story(bench: Bench) -> None:
         made = [*await bench.kept(2), *await bench.kept(key="another:80")]

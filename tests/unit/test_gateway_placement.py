@@ -222,3 +222,43 @@ def test_a_late_word_of_a_link_that_was_let_go_changes_nothing() -> None:
     world.search.link = None  # the exchange has ended meanwhile
     world.dialled[1].stream.on_drained()
     assert len(world.sent) == 1
+
+
+def test_a_pool_s_preamble_decides_which_link_serves_whom() -> None:
+    world = World()
+    client = cast("Any", object())
+    asked: list[tuple[str, object]] = []
+
+    def key(node: str, session: object) -> str:
+        asked.append((node, session))
+        return f"{node} tls|{id(session)}"
+
+    def dial(links: World, node: str, address: object, session: object) -> FakeLink:
+        assert session is client
+        return links.dial(node, address)
+
+    world.search.pool.preamble = SimpleNamespace(key=key, dial=dial)  # type: ignore[misc]
+    world.search = Placement(
+        cast("Any", SimpleNamespace(links=world, count=world)),
+        world.search.pool,
+        world._send,
+        world.given_up.append,
+        client,
+    )
+    world.search.start()
+    world.refuse()
+    world.connect()
+    assert [link.key for link in world.sent] == ["n1:80"]
+    assert asked == [("n0:80", client), ("n1:80", client)]
+    world.search.release()
+    kept = FakeLink("n0:80", exchanges=1)
+    world.idle[key("n0:80", client)] = [kept]
+    again = Placement(
+        cast("Any", SimpleNamespace(links=world, count=world)),
+        world.search.pool,
+        world._send,
+        world.given_up.append,
+        client,
+    )
+    again.start()
+    assert world.sent[-1] is kept

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from settings.addresses import Address, ip_address, parse_address, parse_node_address
+from settings.addresses import Address, ip_address, parse_address, parse_network, parse_node_address
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,36 @@ def test_a_node_is_one_host() -> None:
 def test_a_name_is_no_ip_address() -> None:
     assert ip_address("localhost") is None
     assert str(ip_address("::1")) == "::1"
+
+
+@pytest.mark.parametrize(
+    ("written", "network"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("192.0.2.7", "192.0.2.7/32"),
+        ("fd00::/8", "fd00::/8"),
+        ("::1", "::1/128"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+    ],
+)
+def test_networks(written: str, network: str) -> None:
+    found = parse_network(written)
+    assert str(found) == network
+    assert parse_network(found) is found
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("10.0.0.1/8", "the network is 10.0.0.0/8"),
+        ("fd00::1/8", "the network is fd00::/8"),
+        *(
+            (value, "ADDRESS/BITS")
+            for value in ("", "x", "10.0.0.0/33", "10.0.0.0/255.0.0.0", "10.0.0.0/-1", "fe80::%1/10", "010.0.0.0/8")
+        ),
+        *((value, "ADDRESS/BITS") for value in ("10.0.0.0/8 ", "10.0/8", "[::1]", "::1/129", 10, None, ["::1"])),
+    ],
+)
+def test_what_is_no_network(written: object, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        parse_network(written)
