@@ -38,7 +38,7 @@ PER_SECOND = 10.0
 LOGINS = 5.0
 """Newcomers a second: full handshake and one claim."""
 CLAIM = json.dumps({"claim_id": "b-1", "patient": "41030000001", "items": [{"code": "F210300001"}] * 8}).encode()
-POST = b"POST /claims/ HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+POST = b"POST %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 BIG = bytes(1 << 20)
 
 # ---- the node
@@ -67,7 +67,7 @@ async def node(port_file: Path) -> None:
 
 
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(POST % len(CLAIM) + CLAIM)
+    writer.write(POST % (b"/claims/", len(CLAIM)) + CLAIM)
     head = await reader.readuntil(b"\r\n\r\n")
     length = next(int(x[15:]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length:"))
     body = await reader.readexactly(length)
@@ -134,7 +134,7 @@ async def heads(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 
 
 async def bodies(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(POST % 100_000)
+    writer.write(POST % (b"/big", 100_000))  # another node: what it suffers is not measured here
     while True:
         await asyncio.sleep(1)
         writer.write(b"a")
