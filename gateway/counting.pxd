@@ -9,7 +9,7 @@ from monitoring.access_log cimport AccessLog
 
 
 cdef class Counting:
-    cdef public object board, mine, _seldom
+    cdef public object board, mine, _limits, _strangers
     cdef public AccessLog access
     cdef long long[::1] _active, _codes, _buckets, _seconds, _classes, _bytes, _last_seen
     cdef double[::1] _bounds

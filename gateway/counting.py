@@ -7,7 +7,7 @@ Plain cell arithmetic on the hot path; no metrics library, no lock, no allocatio
 from __future__ import annotations
 
 from array import array
-from time import monotonic_ns, time
+from time import monotonic, monotonic_ns, time
 from typing import TYPE_CHECKING
 
 from gateway.board_layout import (
@@ -40,6 +40,11 @@ _REASONS = len(REFUSAL_REASONS)
 _CLASSES = len(CLASSES)
 _RETRIES = len(RETRY_REASONS)
 
+OF_NOBODY = frozenset({"handshake_failed", "handshake_timeout", "plain_http", "certificate_missing", "issuer_unknown"})
+"""Reasons that anybody can cause as often as he likes: they shall not fill a disk."""
+STRANGERS_A_SECOND = 20
+"""Lines for each of these and each listener."""
+
 
 class Counting:
     """The counters of one worker, and its access log."""
@@ -53,8 +58,9 @@ class Counting:
         "_classes",
         "_codes",
         "_last_seen",
+        "_limits",
         "_seconds",
-        "_seldom",
+        "_strangers",
         "access",
         "board",
         "mine",
@@ -74,7 +80,8 @@ class Counting:
         self._last_seen = mine.institution_last_seen
         self._bounds = memoryview(array("d", BUCKETS))
         self._all_active = [row.institution_active for row in board.rows]
-        self._seldom: Seldom[tuple[str, str]] = Seldom(1)
+        self._limits: Seldom[tuple[str, str]] = Seldom(1)
+        self._strangers: Seldom[tuple[str, str]] = Seldom(STRANGERS_A_SECOND)
 
     # connections
 
@@ -100,6 +107,10 @@ class Counting:
     def refusal(self, session: Session | Proxied, refusal: Refusal) -> None:
         index = REFUSAL_INDEX.get(refusal.reason, REFUSAL_INDEX["internal"])
         self.mine.listener_refusals[session.listener.slot * _REASONS + index] += 1
+        if refusal.reason in OF_NOBODY and not self._strangers.tell(
+            (session.listener.name, refusal.reason), monotonic()
+        ):
+            return
         self.access.refused(
             listener=session.listener.name,
             client=session.client,
@@ -116,14 +127,16 @@ class Counting:
     def over_limit(self, listener: ListenerRuntime, client: str, which: str, now: float) -> None:
         """A connection beyond a limit of its listener, closed before it was admitted. One line a second for each."""
         self.mine.listener_refusals[listener.slot * _REASONS + REFUSAL_INDEX["limit_exceeded"]] += 1
-        if self._seldom.tell((listener.name, which), now):
+        if self._limits.tell((listener.name, which), now):
             self.access.refused(listener=listener.name, client=client, reason="limit_exceeded", detail=which)
 
     def tell_the_rest(self, now: float) -> None:
-        """How many lines `over_limit` has kept back; to be called now and then."""
-        for (listener, which), lines in self._seldom.kept_back(now):
+        """How many lines have been left out; to be called now and then."""
+        for (listener, which), lines in self._limits.kept_back(now):
             more = f"{which}: {lines} more"
             self.access.refused(listener=listener, client="", reason="limit_exceeded", detail=more)
+        for (listener, reason), lines in self._strangers.kept_back(now):
+            self.access.refused(listener=listener, client="", reason=reason, detail=f"{lines} more")
 
     # exchanges
 

@@ -134,6 +134,8 @@ class Session:
 
     def shake(self) -> None:
         """Go on with the handshake; when is decided by `Handshakes`."""
+        if self.phase is not Phase.HANDSHAKE:
+            return  # asked for twice while it waited
         try:
             if not self.stream.handshake():
                 self._in_vain()

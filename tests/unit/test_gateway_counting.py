@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from certs.verdict import Refusal
 from gateway.board_layout import BUCKETS, CLASSES, CODE_INDEX, CODES, REFUSAL_INDEX, REFUSAL_REASONS, Capacity, Row
+from gateway.counting import STRANGERS_A_SECOND
 from gateway.errors import HeadTooLarge
 from gateway.scoreboard import Scoreboard
 from monitoring.access_log import AccessLog
@@ -50,9 +52,12 @@ class Desk:
     def row(self) -> Row:
         return self.board.rows[0]
 
-    def line(self) -> dict[str, Any]:
+    def flushed(self) -> list[str]:
         self.count.access.flush()
-        (line,) = self.sink.lines
+        return self.sink.lines
+
+    def line(self) -> dict[str, Any]:
+        (line,) = self.flushed()
         return dict(json.loads(line))
 
 
@@ -158,6 +163,21 @@ def test_whoever_is_turned_away_later_or_earlier_is_counted_too(desk: Desk) -> N
     desk.count.over_limit(session().listener, "127.0.0.1", "connections of the listener", 0.0)
     assert desk.row.listener_refusals[start + REFUSAL_INDEX["limit_exceeded"]] == 1
     assert desk.line()["detail"] == "connections of the listener"
+
+
+def test_a_flood_of_strangers_is_counted_whole_and_told_in_part(desk: Desk) -> None:
+    for _ in range(1000):
+        desk.count.refusal(session(), Refusal("handshake_timeout", "silent"))
+        desk.count.over_limit(session().listener, "127.0.0.1", "handshakes in flight", time.monotonic())
+    start = len(REFUSAL_REASONS)
+    assert desk.row.listener_refusals[start + REFUSAL_INDEX["handshake_timeout"]] == 1000
+    assert desk.row.listener_refusals[start + REFUSAL_INDEX["limit_exceeded"]] == 1000
+    desk.count.tell_the_rest(float("inf"))
+    lines = [json.loads(line) for line in desk.flushed()]
+    assert len(lines) <= 3 * (STRANGERS_A_SECOND + 1) + 2, "at most three seconds have passed"
+    rest = [line["detail"] for line in lines if not line["client"]]
+    assert [text.rpartition(": ")[0] for text in rest] == ["handshakes in flight", ""]
+    assert all(int(text.rpartition(": ")[2].split()[0]) > 900 for text in rest)
 
 
 def test_handshakes_retries_and_failures_have_their_cells(desk: Desk) -> None:
