@@ -1,7 +1,8 @@
 # make demo   the main job, live (nothing but Python 3.11, git and make needed)
 # make test   format, lint, types, import contracts, tests
+# make bench  side by side with nginx and HAProxy: about twelve minutes; make bench BENCH=--quick, see bench/README.md
 # make fix    format, and mend what ruff can mend
-.PHONY: demo test fix lint clean
+.PHONY: demo test bench fix lint clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,6 +14,10 @@ test: $(VENV)/installed-for-tests
 	@sh tests/debian-packages.sh
 	$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n auto --dist loadfile
+
+bench: $(VENV)/installed-for-bench
+	@sh bench/debian-packages.sh
+	$(BIN)/python -m bench $(BENCH)
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .
@@ -37,5 +42,9 @@ $(VENV)/installed-for-tests: $(VENV)/bin/python pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@ $(VENV)/installed
 
+$(VENV)/installed-for-bench: $(VENV)/bin/python pyproject.toml requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[bench]'
+	touch $@ $(VENV)/installed
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/work
