@@ -12,4 +12,7 @@ need curl "keys on a hardware token, the commands of the quick start" command -v
 need openssl "keys on a hardware token" command -v openssl
 need libengine-pkcs11-openssl "keys on a hardware token" openssl engine pkcs11
 need prometheus "promtool's opinion of /metrics" command -v promtool
+need gcc "the load client of the bench" command -v gcc
+need libc6-dev "the load client of the bench" test -e /usr/include/stdio.h
+need libssl-dev "the load client of the bench" test -e /usr/include/openssl/ssl.h
 install_missing "so these tests are skipped" 0
