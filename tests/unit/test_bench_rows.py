@@ -6,7 +6,8 @@ import pytest
 
 from bench.rows import OURS, PURE, curves, rows
 from bench.sample import Sample
-from bench.table import curve_cells, main_cells, markdown
+from bench.table import curve_cells, main_cells, markdown, rate_cells
+from bench.workloads import WORKLOADS
 
 NAMES = ["nginx", "haproxy", PURE, OURS]
 
@@ -48,9 +49,10 @@ def test_rush_hour_is_met_in_seconds_and_without_failure() -> None:
 def test_a_latency_at_a_load_that_was_not_carried_is_not_met() -> None:
     measured = samples(latency={"nginx": [2.0], "haproxy": [3.0]})
     measured["latency"][OURS] = [Sample(1.0, note="carried only 900/s")]
-    (row,) = rows(measured)
+    row, middle = rows(measured)
     assert row.met is False
-    assert "carried only 900/s" in row.note
+    assert row.note == "settlegate: carried only 900/s"
+    assert middle.title == "p50 at half load"
 
 
 def test_a_load_that_was_the_bottleneck_is_noted() -> None:
@@ -68,6 +70,12 @@ def test_without_a_reference_nothing_is_judged() -> None:
 def test_a_proxy_that_failed_has_no_number() -> None:
     header, lines = main_cells(rows(samples(post64={"nginx": [20], OURS: [20]})), NAMES)
     assert dict(zip(header, lines[0], strict=True))["HAProxy"] == "failed"
+
+
+def test_a_round_that_failed_is_not_averaged_away() -> None:
+    (row,) = rows(samples(post64={"nginx": [20, 20, 20], OURS: [20, 20]}), rounds=3)
+    assert row.note == "settlegate: failed in 1 of 3 rounds"
+    assert row.met is False
 
 
 def test_growth_over_connections_is_judged_against_haproxy() -> None:
@@ -97,7 +105,18 @@ def test_a_curve_with_a_missing_point_is_not_drawn() -> None:
 
 def test_the_page_has_every_row_and_the_machine() -> None:
     measured = samples(post64={"nginx": [20], "haproxy": [25], OURS: [24]}, full={"nginx": [900], OURS: [910]})
-    page = markdown(rows(measured), [], NAMES, {"kernel": "Linux 6.1"}, "three rounds")
+    page = markdown(
+        rows(measured), [], rate_cells(measured, WORKLOADS, NAMES), NAMES, {"kernel": "Linux 6.1"}, "three rounds"
+    )
     assert "| claim by POST, 64 connections | µs CPU | 20.0 | 25.0 | failed | 24.0 | 1.20 | ≤ 1.1 | not met |" in page
     assert "| full handshake + claim |" in page
     assert "- kernel: Linux 6.1" in page
+
+
+def test_rates_come_with_the_split_of_their_cost() -> None:
+    one = Sample(24, user=13, system=11, rate=41_000, load_share=0.5, node_share=0.3)
+    header, lines = rate_cells(
+        {"post64": {"nginx": [one]}, "idle": {"nginx": [Sample(20)]}}, WORKLOADS, ["nginx", OURS]
+    )
+    assert header[-1] == "load and nodes"
+    assert lines == [["claim by POST, 64 connections", "41,000/s, 13.0 + 11.0", "failed", "80%"]]
