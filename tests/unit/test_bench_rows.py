@@ -76,6 +76,9 @@ def test_a_round_that_failed_is_not_averaged_away() -> None:
     (row,) = rows(samples(post64={"nginx": [20, 20, 20], OURS: [20, 20]}), rounds=3)
     assert row.note == "settlegate: failed in 1 of 3 rounds"
     assert row.met is False
+    (row,) = rows(samples(post64={"nginx": [20]}), names=["nginx", OURS])
+    assert row.note == "settlegate: failed in 1 of 1 rounds"
+    assert row.met is False
 
 
 def test_growth_over_connections_is_judged_against_haproxy() -> None:
