@@ -6,6 +6,8 @@ from functools import partial
 from operator import add, itemgetter
 from typing import TYPE_CHECKING, Protocol
 
+from settings.twins import COMPILED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -42,7 +44,10 @@ class Board(Protocol):
 
 
 def reader(slots: Sequence[int], rows: Sequence[Row]) -> Callable[[], list[float]]:
-    """A function that reads the leases of these slots, summed over the rows, in few and fast steps."""
+    """A function that reads the leases of these slots, summed over the rows, in few and fast steps.
+
+    What is returned may be written into, and is good until the next call.
+    """
     start, end = slots[0], slots[0] + len(slots)
     columns: list[Callable[[], Iterable[int]]]
     if list(slots) == list(range(start, end)):
@@ -62,3 +67,9 @@ def reader(slots: Sequence[int], rows: Sequence[Row]) -> Callable[[], list[float
         return list(sums)
 
     return read
+
+
+if COMPILED:
+    from balancer._pick import Reader as chosen_reader
+else:
+    chosen_reader = reader

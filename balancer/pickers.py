@@ -8,7 +8,12 @@ moves `turns`; it counts nothing, that is the pool's business. At least one node
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
+from operator import ge
+from typing import Any
+
+from settings.twins import COMPILED
 
 
 class Turns:
@@ -75,9 +80,21 @@ def _by_turn(active: list[float], weights: Sequence[float], turns: Turns, ceilin
     return chosen
 
 
+def full(active: Sequence[float], limits: Sequence[float]) -> bool:
+    """Whether any node has as many leases as it may have."""
+    return any(map(ge, active, limits))
+
+
+chosen: Any
+"""Where `full`, `Turns` and the pickers are taken from: this module, or its compiled twin (arrays of doubles only)."""
+if COMPILED:
+    from balancer import _pick as chosen
+else:
+    chosen = sys.modules[__name__]
+
 PICKERS: dict[str, Picker] = {
-    "least_connections": least_connections,
-    "round_robin": round_robin,
+    "least_connections": chosen.least_connections,
+    "round_robin": chosen.round_robin,
 }
 
 FALLBACK = {

@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """The nodes of a pool as one worker sees them: which may be picked, who has a lease, and that it comes back.
 
 States and weights come from the control page, counts from the rows of all workers; both through the Protocols
@@ -9,13 +10,13 @@ at most (workers - 1). Waiting for capacity is the caller's business: `NoNodeRea
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
-from operator import ge
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from balancer.board import reader
+from balancer.board import chosen_reader
 from balancer.node import Node, NodeState, state_of
-from balancer.pickers import Turns, round_robin
+from balancer.pickers import chosen
 from balancer.weight import clamped
 
 if TYPE_CHECKING:
@@ -65,29 +66,30 @@ _TOLD = (NodeState.DOWN, NodeState.EJECTED, NodeState.DRAINING, NodeState.MAINTE
 class Lease:
     """A node borrowed for one exchange; counted in this worker's row until it is released, once."""
 
-    __slots__ = ("_row", "node")
+    __slots__ = ("_held", "_pool", "node", "slot")
 
-    def __init__(self, node: Node, row: Row) -> None:
+    def __init__(self, pool: Pool, node: Node) -> None:
         self.node = node
-        self._row: Row | None = row
-        row.node_active[node.slot] += 1
+        self.slot = slot = node.slot
+        self._pool = pool
+        self._held = True
+        self._pool.mine_active[slot] += 1
 
     def __repr__(self) -> str:
-        return f"<Lease of {self.node.address}, {'held' if self._row is not None else 'released'}>"
+        return f"<Lease of {self.node.address}, {'held' if self._held else 'released'}>"
 
-    def release(self, *, failed: bool = False) -> None:
+    def release(self, failed: bool = False) -> None:
         """Give the node back; a second call does nothing. `failed`: the exchange never reached the node.
 
         Only exchanges that did are counted as the node's requests.
         """
-        row = self._row
-        if row is None:
+        if not self._held:
             return
-        self._row = None
-        slot = self.node.slot
-        row.node_active[slot] -= 1
+        self._held = False
+        pool, slot = self._pool, self.slot
+        pool.mine_active[slot] -= 1
         if not failed:
-            row.node_requests[slot] += 1
+            pool.mine_requests[slot] += 1
 
     def __enter__(self) -> Node:
         return self.node
@@ -103,13 +105,13 @@ class _Choice:
 
     __slots__ = ("limits", "nodes", "read", "turns", "weights")
 
-    def __init__(self, nodes: list[Node], weights: list[float], turns: Turns, rows: Sequence[Row]) -> None:
+    def __init__(self, nodes: list[Node], weights: list[float], turns: Any, rows: Sequence[Row]) -> None:
         self.nodes = nodes
-        self.weights = weights
+        self.weights = array("d", weights)
         self.turns = turns
-        limits = [math.inf if node.max_requests is None else node.max_requests for node in nodes]
+        limits = array("d", [math.inf if node.max_requests is None else node.max_requests for node in nodes])
         self.limits = limits if min(limits, default=math.inf) < math.inf else None
-        self.read = reader([node.slot for node in nodes], rows)
+        self.read = chosen_reader([node.slot for node in nodes], rows)
 
 
 class Pool:
@@ -124,8 +126,9 @@ class Pool:
         "_page_epoch",
         "_picker",
         "_primaries",
-        "_row",
         "_worker_index",
+        "mine_active",
+        "mine_requests",
         "name",
         "nodes",
     )
@@ -141,7 +144,8 @@ class Pool:
         """`worker_index` sets off the turns: else all workers open on the first node."""
         self.name = name
         self._board = board
-        self._row = board.mine
+        self.mine_active = board.mine.node_active
+        self.mine_requests = board.mine.node_requests
         self._page_epoch = board.page.epoch
         self._worker_index = worker_index
         self._credits: dict[str, float] = {}
@@ -177,19 +181,19 @@ class Pool:
                 continue
             active = choice.read()
             limits = choice.limits
-            if exclude or (limits is not None and any(map(ge, active, limits))):
+            if exclude or (limits is not None and chosen.full(active, limits)):
                 left, full = _mask(active, choice, exclude)
                 if full and not left:
                     break
                 if not left:
                     continue
             return choice.nodes[self._picker(active, choice.weights, choice.turns)]
-        tried = sum(node.address in exclude for node in self.nodes)
+        tried = sum([node.address in exclude for node in self.nodes])
         raise NoNodeReady(self.name, self._states(), tried=tried, full=full)
 
     def lease(self, exclude: Collection[str] = ()) -> Lease:
         """Pick a node and borrow it. Raises NoNodeReady."""
-        return Lease(self.pick(exclude), self._row)
+        return Lease(self, self.pick(exclude))
 
     def active(self) -> dict[str, int]:
         """Leases per address over all workers."""
@@ -217,10 +221,10 @@ class Pool:
         # Credit earned under other weights must not keep a node in or out of turn for long.
         most = sum(weights)
         credits_ = [max(-most, min(most, self._credits[node.address])) for node in nodes]
-        turns = Turns(credits_, self._place_before_next(nodes), even=min(weights) == max(weights))
+        turns = chosen.Turns(credits_, self._place_before_next(nodes), even=min(weights) == max(weights))
         if not self._last:
             for _ in range(self._worker_index % len(nodes)):
-                round_robin([0.0] * len(nodes), weights, turns)
+                chosen.round_robin(array("d", bytes(8 * len(nodes))), array("d", weights), turns)
         return _Choice(nodes, weights, turns, self._board.rows)
 
     def _place_before_next(self, nodes: list[Node]) -> int:

@@ -173,6 +173,7 @@ class Terminator:
     def accept(self, sock: socket.socket | None) -> SSL.Connection:
         """A connection in accept state on a non-blocking socket; None: on memory, for tests."""
         connection = SSL.Connection(self._base, sock)
+        binding.return_after_each_record(connection)
         connection.set_app_data(Handshake())
         connection.set_accept_state()
         return connection

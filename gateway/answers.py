@@ -28,7 +28,7 @@ def problem(error: GatewayError, exchange: Exchange) -> bytes:
         request_id=exchange.request_id.decode(),
         detail=shown(error),
         html=explain.wants_html(head.head),
-        retry_after=RETRY_AFTER.get(error.status),
+        retry_after=error.retry_after if isinstance(error, LimitExceeded) else RETRY_AFTER.get(error.status),
         close=not exchange.keep_alive,
         head_only=head.method == b"HEAD",
         now=time.time(),

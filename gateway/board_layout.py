@@ -51,6 +51,9 @@ REFUSAL_REASONS = (
     "handshake_timeout",
     "plain_http",
     "limit_exceeded",
+    "request_timeout",
+    "proxy_peer_unknown",
+    "proxy_header_invalid",
 )
 """Why a listener turned a client away, in the order of `listener_refusals`."""
 
@@ -60,6 +63,9 @@ RETRY_REASONS = ("node_unreachable", "node_timeout", "node_protocol_error")
 """Why an exchange went on to another node: the `reason` of the NodeError that ended the attempt before."""
 
 RETRY_INDEX = {reason: index for index, reason in enumerate(RETRY_REASONS)}
+
+ADDRESS_CELLS = 65_536
+"""Of the tables of client addresses; see gateway/per_address.py."""
 
 HANDSHAKES = ("full", "resumed")
 DIRECTIONS = ("in", "out")
@@ -158,6 +164,7 @@ class Row(_Cells):
         ("pool_retries", "pool", len(RETRY_REASONS)),
         ("pool_queue", "pool", 1),
         ("listener_connections", "listener", 1),
+        ("listener_strangers", "listener", 1),
         ("listener_handshakes", "listener", len(HANDSHAKES)),
         ("listener_refusals", "listener", len(REFUSAL_REASONS)),
         ("institution_active", "institution", 1),
@@ -165,6 +172,9 @@ class Row(_Cells):
         ("institution_codes", "institution", len(CLASSES)),
         ("institution_bytes", "institution", len(DIRECTIONS)),
         ("institution_last_seen", "institution", 1),
+        ("institution_next_turn", "institution", 1),
+        ("address_connections", None, ADDRESS_CELLS),
+        ("address_strangers", None, ADDRESS_CELLS),
     )
     GAUGES: ClassVar[tuple[str, ...]] = (
         "heartbeat",
@@ -174,8 +184,11 @@ class Row(_Cells):
         "node_active",
         "pool_queue",
         "listener_connections",
+        "listener_strangers",
         "institution_active",
         "institution_connections",
+        "address_connections",
+        "address_strangers",
     )
     __slots__ = tuple(name for name, _, _ in FIELDS)
 
@@ -199,6 +212,9 @@ class Row(_Cells):
     pool_retries: memoryview
     pool_queue: memoryview
     listener_connections: memoryview
+    """Open, admitted or not."""
+    listener_strangers: memoryview
+    """Open and not admitted: in their handshake, or refused and not gone yet."""
     listener_handshakes: memoryview
     listener_refusals: memoryview
     institution_active: memoryview
@@ -207,6 +223,10 @@ class Row(_Cells):
     institution_bytes: memoryview
     institution_last_seen: memoryview
     """Unix seconds."""
+    institution_next_turn: memoryview
+    """Of its limits.rate, as this worker last set it: monotonic nanoseconds; see gateway/turns.py."""
+    address_connections: memoryview
+    address_strangers: memoryview
 
 
 class ControlPage(_Cells):

@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """Bodies on their way through: where one ends, and how it is framed on the other side. Core.
 
 Both classes take octets as they arrive and return octets to pass on. A chunked body is decoded strictly and encoded

@@ -1,9 +1,9 @@
-"""What the supervisor tells `control` beside the configuration; no file, no key."""
+"""What the supervisor tells `control` beside the configuration. Nothing to open, and no key of a listener is in it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,5 +25,7 @@ class Briefing:
     """When this configuration was taken up, in Unix time."""
     success: bool
     """Whether the last attempt to take up another one went well."""
+    node_files: Mapping[str, bytes] = field(repr=False)
+    """What health checks need to speak TLS to nodes, by path."""
     restarts: int
     """Workers that died since the start."""

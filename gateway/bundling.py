@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from certs.contexts import Terminator, blank_stock
 from certs.trust import Trust
+from certs.upstream import NodeTLS, upstream_files
 from gateway.dates import dates
 from gateway.watching import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gateway.config import GatewayConfig, ListenerConfig
     from gateway.dates import Dates
@@ -47,6 +48,8 @@ class Reading:
     """Of every file named, from before it was read: a change in between is seen later as one."""
     warnings: tuple[str, ...] = ()
     """What is worth a line in the log and stops nothing."""
+    for_checks: tuple[str, ...] = ()
+    """Those of `files` that health checks need to speak TLS to nodes."""
 
 
 def for_workers(config: GatewayConfig) -> GatewayConfig:
@@ -63,13 +66,19 @@ def gather(config: GatewayConfig, known: Mapping[str, tuple[str, int]] | None, *
     """
     problems: list[str] = []
     warnings: list[str] = []
-    stamps = {str(path): stamp(path) for listener in config.listeners.values() for path in tls_files(listener)}
-    files = dict(_read(config, warnings if start else problems, problems))
+    named = [*_named(config)]
+    stamps = {str(path): stamp(path) for _, path, _ in named}
+    files = dict(_read(named, warnings if start else problems, problems))
     endpoints = known if known is not None else dict(_resolve(config, problems))
-    trusts = dict(_tried(config, files, warnings if start else problems, warnings, problems)) if not problems else {}
+    trusts, node_trusts = {}, {}
+    if not problems:
+        doubts = warnings if start else problems
+        trusts = dict(_tried(config, files, doubts, warnings, problems))
+        node_trusts = dict(_tried_nodes(config, files, doubts, warnings, problems))
     if problems:
         raise BundleError(*dict.fromkeys(problems))
-    return Reading(for_workers(config), files, endpoints, dates(config, files, trusts), stamps, (*warnings,))
+    ends = dates(config, files, trusts, node_trusts)
+    return Reading(for_workers(config), files, endpoints, ends, stamps, (*warnings,), for_checks(config))
 
 
 def tls_files(listener: ListenerConfig) -> tuple[Path, ...]:
@@ -78,14 +87,37 @@ def tls_files(listener: ListenerConfig) -> tuple[Path, ...]:
     return (listener.certificate, listener.key, *trust.anchors, *trust.intermediates, *trust.crls)
 
 
-def _read(config: GatewayConfig, doubts: list[str], problems: list[str]) -> Iterator[tuple[str, bytes]]:
+def for_checks(config: GatewayConfig) -> tuple[str, ...]:
+    """What health checks need: of pools that are checked over a connection, and nothing of the listeners."""
+    sections = [
+        pool.upstream_tls
+        for pool in config.pools.values()
+        if pool.upstream_tls is not None and any(check.snmp is None for check in pool.checks)
+    ]
+    files = [path for section in sections for path in upstream_files(section, for_checks=True)]
+    return tuple(dict.fromkeys(map(str, files)))
+
+
+def _named(config: GatewayConfig) -> Iterator[tuple[str, Path, bool]]:
+    """(section, file, whether it is a revocation list) of every file."""
     for name, listener in config.listeners.items():
         for path in tls_files(listener):
-            try:
-                yield str(path), path.read_bytes()
-            except OSError as error:
-                told = doubts if path in listener.trust.crls else problems
-                told.append(f"listeners.{name}: {path}: {error.strerror}")
+            yield f"listeners.{name}", path, path in listener.trust.crls
+    for name, pool in config.pools.items():
+        section = pool.upstream_tls
+        if section is not None:
+            for path in dict.fromkeys((*upstream_files(section), *upstream_files(section, for_checks=True))):
+                yield f"pools.{name}", path, path in section.crls
+
+
+def _read(
+    named: Iterable[tuple[str, Path, bool]], doubts: list[str], problems: list[str]
+) -> Iterator[tuple[str, bytes]]:
+    for section, path, is_list in named:
+        try:
+            yield str(path), path.read_bytes()
+        except OSError as error:
+            (doubts if is_list else problems).append(f"{section}: {path}: {error.strerror}")
 
 
 def _tried(
@@ -107,12 +139,43 @@ def _tried(
         except ValueError as error:
             problems.append(f"listeners.{name}: {str(error).removeprefix(f'{name}: ')}")
             continue
-        read = {entry.source for entry in trust.revocations.lists}
-        # A list gone bad would lock everybody out: rather keep the one in force.
-        bad = [path for path in listener.trust.crls if str(path) in files and str(path) not in read]
-        doubts.extend(f"listeners.{name}: {path}: no revocation list can be read from it" for path in bad)
-        warnings.extend(f"listeners.{name}: {warning}" for warning in trust.warnings)
+        _doubt(f"listeners.{name}", trust, listener.trust.crls, files, doubts, warnings)
         yield name, trust
+
+
+def _tried_nodes(
+    config: GatewayConfig, files: Mapping[str, bytes], doubts: list[str], warnings: list[str], problems: list[str]
+) -> Iterator[tuple[str, Trust]]:
+    """The same for the nodes: workers and `control` will build of these files what is built here."""
+    for name, pool in config.pools.items():
+        section = pool.upstream_tls
+        if section is None:
+            continue
+        try:
+            for checks in (False, True):
+                tls = NodeTLS.build(section, files, for_checks=checks)
+                for node in pool.nodes:
+                    tls.connect(str(node.address), node.address.host, None)
+        except ValueError as error:
+            problems.append(f"pools.{name}: {error}")
+            continue
+        _doubt(f"pools.{name}", tls.trust, section.crls, files, doubts, warnings)
+        yield name, tls.trust
+
+
+def _doubt(
+    section: str,
+    trust: Trust,
+    lists: Sequence[Path],
+    files: Mapping[str, bytes],
+    doubts: list[str],
+    warnings: list[str],
+) -> None:
+    read = {entry.source for entry in trust.revocations.lists}
+    # A list gone bad would lock everybody out: rather keep the one in force.
+    bad = [path for path in lists if str(path) in files and str(path) not in read]
+    doubts.extend(f"{section}: {path}: no revocation list can be read from it" for path in bad)
+    warnings.extend(f"{section}: {warning}" for warning in trust.warnings)
 
 
 def _resolve(config: GatewayConfig, problems: list[str]) -> Iterator[tuple[str, tuple[str, int]]]:

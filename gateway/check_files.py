@@ -29,11 +29,12 @@ MAX_OCTETS: Final = 64 * 1024 * 1024
 Place = tuple[Step, ...]
 
 CHAINS: Final = (
-    ("listeners.*", "server"),
-    ("admin.tls", "server"),
-    ("pools.*.upstream_tls", "client"),
+    ("listeners.*", "server", ""),
+    ("admin.tls", "server", ""),
+    ("pools.*.upstream_tls", "client", ""),
+    ("pools.*.upstream_tls", "client", "check_"),
 )
-"""Sections with `certificate` and `key`, and what the certificate has to be good for."""
+"""Sections with `certificate` and `key`, what the certificate has to be good for, and how both keys begin."""
 
 TRUSTS: Final = ("listeners.*.trust", "admin.trust", "pools.*.upstream_tls")
 """Sections with `anchors`, and perhaps `intermediates` and `crls`."""
@@ -67,9 +68,9 @@ class Found:
 def check_files(document: Document, now: datetime) -> Found:
     """`now` decides what is expired; it carries its time zone."""
     found = Found(document, now)
-    for pattern, purpose in CHAINS:
+    for pattern, purpose, prefix in CHAINS:
         for place, node in written(document, pattern):
-            _chain(found, place, node, server=purpose == "server")
+            _chain(found, place, node, prefix, server=purpose == "server")
     for pattern in TRUSTS:
         for place, node in written(document, pattern):
             _trust(found, place, node)
@@ -79,14 +80,14 @@ def check_files(document: Document, now: datetime) -> Found:
     return found
 
 
-def _chain(found: Found, place: Place, section: Node, *, server: bool) -> None:
+def _chain(found: Found, place: Place, section: Node, prefix: str, *, server: bool) -> None:
     chain: list[x509.Certificate] = []
-    for at, path in _named(found.document, (*place, "certificate"), section):
+    for at, path in _named(found.document, (*place, f"{prefix}certificate"), section):
         octets = _read(found, at, path)
         if octets is not None:
             chain = _parse(found, at, octets)
             found.take(at, look.chain(chain, found.now, server=server))
-    for at, path in _named(found.document, (*place, "key"), section):
+    for at, path in _named(found.document, (*place, f"{prefix}key"), section):
         octets = _read(found, at, path)
         if octets is not None:
             found.take(at, look.key(octets, chain))

@@ -30,6 +30,7 @@ from settings.types import (
     Matching,
     Model,
     Name,
+    Network,
     Rate,
     RequestPath,
     Size,
@@ -67,7 +68,14 @@ class ListenerLimits(Model):
     """How much one listener takes."""
 
     connections: Int = Field(20000, ge=1, le=10_000_000)
-    """Over all workers."""
+    """Admitted, over all workers."""
+    handshakes: Int = Field(4096, ge=1, le=10_000_000)
+    """Connected and not admitted yet, refused ones included; each worker has its part. A newcomer beyond it takes the
+    place of one that is silent."""
+    connections_per_address: Int | None = Field(None, ge=1, le=10_000_000)
+    """Open from one address, admitted or not; the /64 of an IPv6 address. Many institutions may share one."""
+    handshakes_per_address: Int | None = Field(None, ge=1, le=10_000_000)
+    """Not admitted yet, from one address."""
     head: Size = Field(32 * 1024, ge=1024, le=1024 * 1024)
     """A request head with its field lines."""
     fields: Int = Field(128, ge=8, le=10_000)
@@ -96,6 +104,16 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, (list, tuple)) else (value,)
 
 
+class ProxyProtocolConfig(Model):
+    """Balancers in front of a listener, which announce each client in a PROXY header (version 1 or 2).
+
+    From these networks a header is demanded; everybody else is refused, as anybody could announce anything.
+    """
+
+    networks: tuple[Network, ...] = Field(alias="from", min_length=1)
+    """Networks or addresses of the balancers, as 10.0.0.0/8."""
+
+
 class ListenerConfig(Model):
     """An address that accepts institutions: HTTP/1.1 and WebSocket over mutual TLS."""
 
@@ -121,6 +139,8 @@ class ListenerConfig(Model):
     """In quotes."""
     trust: TrustConfig
     """Whose certificates are accepted."""
+    proxy_protocol: ProxyProtocolConfig | None = None
+    """Default: clients connect directly, and a PROXY header is no TLS and refused."""
     refusal: Literal["explain", "close"] = "explain"
     """explain: finish the handshake and answer 403 with the reason; close: fail the handshake."""
     timeouts: SessionTimeouts = SessionTimeouts()
@@ -172,6 +192,9 @@ class PoolConfig(BalancingConfig):
 
     upstream_tls: UpstreamTLSConfig | None = None
     """Default: plain text to the nodes."""
+    proxy_protocol: Literal["v2"] | None = None
+    """v2: each connection to a node begins with a PROXY header that names the client, before TLS; a kept connection
+    serves requests of that client alone. Default: none."""
     checks: tuple[CheckConfig, ...] = ()
     """All must pass. A pool without checks is up at once."""
 

@@ -136,6 +136,10 @@ def oddities(config: GatewayConfig) -> Iterator[Oddity]:
                 f"{len(anchors)} files of anchors: each of these authorities may name any institution; pin keys to tell"
             )
             yield Oddity(("listeners", name, "trust", "anchors"), what)
+        for index, network in enumerate(listener.proxy_protocol.networks if listener.proxy_protocol else ()):
+            if network.prefixlen == 0:
+                what = "everybody: whoever reaches this listener may announce any client address"
+                yield Oddity(("listeners", name, "proxy_protocol", "from", index), what)
         if field == "fingerprint" and listener.trust.unlisted == "admit":
             what = "with unlisted: admit an altered signature makes a new identity of the same certificate"
             yield Oddity(("listeners", name, "trust", "institution_id"), what)

@@ -136,7 +136,7 @@ class ControlCentre:
         self.generation = briefing.generation
         self.restarts = briefing.restarts
         remembered = self.table.configure(config, briefing.slots, briefing.generation, now)
-        targets = targets_of(config, briefing.endpoints)
+        targets = targets_of(config, briefing.endpoints, briefing.node_files)
         self.monitor.apply(targets)
         for key, up in remembered.items():
             if target_id(key) in targets:

@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False, boundscheck=False, wraparound=False, cdivision=True
 """What a worker writes down: its row of the scoreboard and its access log.
 
 Plain cell arithmetic on the hot path; no metrics library, no lock, no allocation that can be avoided.
@@ -5,8 +6,8 @@ Plain cell arithmetic on the hot path; no metrics library, no lock, no allocatio
 
 from __future__ import annotations
 
-import time
-from bisect import bisect_left
+from array import array
+from time import monotonic_ns, time
 from typing import TYPE_CHECKING
 
 from gateway.board_layout import (
@@ -18,14 +19,19 @@ from gateway.board_layout import (
     REFUSAL_REASONS,
     RETRY_REASONS,
 )
+from gateway.errors import LimitExceeded
+from gateway.seldom import Seldom
+from gateway.turns import take
+from settings.units import write_rate
 
 if TYPE_CHECKING:
     from gateway.admission import Refusal
     from gateway.errors import GatewayError
     from gateway.exchange import Exchange
+    from gateway.proxied import Proxied
     from gateway.scoreboard import Scoreboard
     from gateway.session import Session
-    from gateway.snapshot import ListenerRuntime
+    from gateway.runtime import ListenerRuntime
     from monitoring.access_log import AccessLog
 
 _CODES = len(CODES)
@@ -38,18 +44,49 @@ _RETRIES = len(RETRY_REASONS)
 class Counting:
     """The counters of one worker, and its access log."""
 
+    __slots__ = (
+        "_active",
+        "_all_active",
+        "_bounds",
+        "_buckets",
+        "_bytes",
+        "_classes",
+        "_codes",
+        "_last_seen",
+        "_seconds",
+        "_seldom",
+        "access",
+        "board",
+        "mine",
+    )
+
     def __init__(self, board: Scoreboard, access: AccessLog) -> None:
         self.board = board
-        self.mine = board.mine
+        self.mine = mine = board.mine
         self.access = access
+        # Taken once: the end of an exchange writes into all of them.
+        self._active = mine.institution_active
+        self._codes = mine.pool_codes
+        self._buckets = mine.pool_buckets
+        self._seconds = mine.pool_seconds
+        self._classes = mine.institution_codes
+        self._bytes = mine.institution_bytes
+        self._last_seen = mine.institution_last_seen
+        self._bounds = memoryview(array("d", BUCKETS))
+        self._all_active = [row.institution_active for row in board.rows]
+        self._seldom: Seldom[tuple[str, str]] = Seldom(1)
 
     # connections
 
     def listener_connection(self, slot: int, change: int) -> None:
         self.mine.listener_connections[slot] += change
 
-    def listener_connections(self, slot: int) -> int:
-        return self.board.total("listener_connections", slot)
+    def listener_stranger(self, slot: int, change: int) -> None:
+        self.mine.listener_strangers[slot] += change
+
+    def admitted(self, slot: int) -> int:
+        """Connections of a listener whose clients have been admitted, over all workers."""
+        return self.board.total("listener_connections", slot) - self.board.total("listener_strangers", slot)
 
     def institution_connection(self, slot: int, change: int) -> None:
         self.mine.institution_connections[slot] += change
@@ -60,7 +97,7 @@ class Counting:
     def handshake(self, slot: int, *, resumed: bool) -> None:
         self.mine.listener_handshakes[slot * 2 + resumed] += 1
 
-    def refusal(self, session: Session, refusal: Refusal) -> None:
+    def refusal(self, session: Session | Proxied, refusal: Refusal) -> None:
         index = REFUSAL_INDEX.get(refusal.reason, REFUSAL_INDEX["internal"])
         self.mine.listener_refusals[session.listener.slot * _REASONS + index] += 1
         self.access.refused(
@@ -76,20 +113,34 @@ class Counting:
         """A request of an admitted institution that it may not make; its log line is written at its end."""
         self.mine.listener_refusals[listener_slot * _REASONS + REFUSAL_INDEX[reason]] += 1
 
-    def over_limit(self, listener: ListenerRuntime, client: str) -> None:
-        """A connection beyond the listener's limit, closed before its handshake."""
+    def over_limit(self, listener: ListenerRuntime, client: str, which: str, now: float) -> None:
+        """A connection beyond a limit of its listener, closed before it was admitted. One line a second for each."""
         self.mine.listener_refusals[listener.slot * _REASONS + REFUSAL_INDEX["limit_exceeded"]] += 1
-        self.access.refused(
-            listener=listener.name, client=client, reason="limit_exceeded", detail="connections of the listener"
-        )
+        if self._seldom.tell((listener.name, which), now):
+            self.access.refused(listener=listener.name, client=client, reason="limit_exceeded", detail=which)
+
+    def tell_the_rest(self, now: float) -> None:
+        """How many lines `over_limit` has kept back; to be called now and then."""
+        for (listener, which), lines in self._seldom.kept_back(now):
+            more = f"{which}: {lines} more"
+            self.access.refused(listener=listener, client="", reason="limit_exceeded", detail=more)
 
     # exchanges
 
     def institution_active(self, slot: int) -> int:
-        return self.board.total("institution_active", slot)
+        """Requests in flight over all workers."""
+        return max(0, sum([cells[slot] for cells in self._all_active]))
 
     def begin(self, institution_slot: int) -> None:
-        self.mine.institution_active[institution_slot] += 1
+        self._active[institution_slot] += 1
+
+    def take_turn(self, institution_slot: int, rate: float) -> None:
+        """Raises LimitExceeded if the institution's next request may not begin yet."""
+        latest = max([row.institution_next_turn[institution_slot] for row in self.board.rows])
+        turn, early = take(latest, monotonic_ns(), rate)
+        if early:
+            raise LimitExceeded(f"{write_rate(rate)} requests", retry_after=-(-early // 1_000_000_000))
+        self.mine.institution_next_turn[institution_slot] = turn
 
     def retry(self, pool_slot: int, reason: int = 0) -> None:
         self.mine.pool_retries[pool_slot * _RETRIES + reason] += 1
@@ -99,22 +150,26 @@ class Counting:
 
     def end(self, exchange: Exchange, status: int, reason: str, now: float) -> None:
         """One exchange is over; `now` is the monotonic clock in seconds."""
-        mine = self.mine
         duration = now - exchange.started
         institution = exchange.institution
         slot = institution.slot
         if exchange.counted:
-            mine.institution_active[slot] -= 1
+            self._active[slot] -= 1
         code = status if 100 <= status < 600 else 599
         pool = exchange.pool
         if pool is not None:
-            mine.pool_codes[pool.slot * _CODES + CODE_INDEX[code]] += 1
-            mine.pool_buckets[pool.slot * _BUCKETS + bisect_left(BUCKETS, duration)] += 1
-            mine.pool_seconds[pool.slot] += int(duration * 1e6)
-        mine.institution_codes[slot * _CLASSES + code // 100 - 1] += 1
-        mine.institution_bytes[slot * 2] += exchange.body.octets
-        mine.institution_bytes[slot * 2 + 1] += exchange.bytes_out
-        mine.institution_last_seen[slot] = int(time.time())
+            pool_slot = pool.slot
+            bucket = 0
+            while duration > self._bounds[bucket]:  # as bisect_left; most exchanges end in one of the first
+                bucket += 1
+            self._codes[pool_slot * _CODES + CODE_INDEX[code]] += 1
+            self._buckets[pool_slot * _BUCKETS + bucket] += 1
+            self._seconds[pool_slot] += int(duration * 1e6)
+        octets_in, octets_out = exchange.body.octets, exchange.bytes_out
+        self._classes[slot * _CLASSES + code // 100 - 1] += 1
+        self._bytes[slot * 2] += octets_in
+        self._bytes[slot * 2 + 1] += octets_out
+        self._last_seen[slot] = int(time())
         session, head, placement = exchange.session, exchange.head, exchange.placement
         # By position: keywords would cost a microsecond here. The order is AccessLog.exchange's.
         self.access.exchange(
@@ -126,11 +181,11 @@ class Counting:
             status,
             pool.name if pool is not None else None,
             placement.node if placement is not None else None,
-            exchange.body.octets,
-            exchange.bytes_out,
+            octets_in,
+            octets_out,
             duration,
             now - exchange.node_started if placement is not None else None,
-            exchange.request_id.decode(),
+            exchange.request_id,
             session.tls_version,
             session.resumed,
             reason or None,
@@ -154,7 +209,7 @@ class Counting:
             bytes_out=size,
             duration=0.0,
             upstream_duration=None,
-            request_id=request_id,
+            request_id=request_id.encode(),
             tls=session.tls_version,
             resumed=session.resumed,
             reason=error.reason,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from certs.revocation import RevocationList
     from certs.trust import Trust
@@ -16,22 +18,39 @@ if TYPE_CHECKING:
 Dates = dict[str, dict[str, float]]
 
 
-def dates(config: GatewayConfig, files: Mapping[str, bytes], trusts: Mapping[str, Trust]) -> Dates:
+def dates(
+    config: GatewayConfig,
+    files: Mapping[str, bytes],
+    trusts: Mapping[str, Trust],
+    node_trusts: Mapping[str, Trust] = MappingProxyType({}),
+) -> Dates:
     """{"certificates": {file: notAfter}, "crls": {issuer: nextUpdate}} in Unix time; the earliest of each.
 
-    `trusts`: what was built of each listener's trust, by name.
+    `trusts` and `node_trusts`: what was built of the trust of each listener and of each pool, by name.
     """
     certificates: dict[str, float] = {}
     lists: dict[str, float] = {}
     for name, listener in config.listeners.items():
         trust = listener.trust
-        for path in (listener.certificate, *trust.anchors, *trust.intermediates):
-            ends = [cert.not_valid_after_utc.timestamp() for cert in _certificates(files.get(str(path), b""))]
-            if ends:
-                certificates[str(path)] = min(ends)
-        for issuer, end in _ends(trusts[name].revocations.lists):
-            lists[issuer] = min(end, lists.get(issuer, end))
+        certificates |= _last_days((listener.certificate, *trust.anchors, *trust.intermediates), files)
+        _note(lists, trusts[name])
+    for name, built in node_trusts.items():
+        upstream = config.pools[name].upstream_tls
+        if upstream is not None:
+            ours = [path for path in (upstream.certificate, upstream.check_certificate) if path is not None]
+            certificates |= _last_days((*ours, *upstream.anchors), files)
+            _note(lists, built)
     return {"certificates": certificates, "crls": lists}
+
+
+def _last_days(paths: Iterable[Path], files: Mapping[str, bytes]) -> dict[str, float]:
+    found = {str(path): list(_certificates(files.get(str(path), b""))) for path in paths}
+    return {path: min(cert.not_valid_after_utc.timestamp() for cert in certs) for path, certs in found.items() if certs}
+
+
+def _note(lists: dict[str, float], trust: Trust) -> None:
+    for issuer, end in _ends(trust.revocations.lists):
+        lists[issuer] = min(end, lists.get(issuer, end))
 
 
 def _ends(lists: Iterable[RevocationList]) -> Iterable[tuple[str, float]]:

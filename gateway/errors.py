@@ -101,6 +101,11 @@ class LimitExceeded(GatewayError):
     reason = "limit_exceeded"
     status = 429
 
+    def __init__(self, detail: str = "", *, retry_after: int = 1) -> None:
+        """`retry_after` in seconds."""
+        super().__init__(detail)
+        self.retry_after = retry_after
+
 
 class NodeError(GatewayError):
     side = "upstream"

@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """One request and its response: route → limits → lease of a node → request sent → response relayed → lease released.
 
 Bodies flow both ways at once, each side paused while the other cannot take more. What an exchange never does: send
@@ -17,20 +18,22 @@ from gateway.errors import (
     LimitExceeded,
     NodeProtocolError,
     NodeTimeout,
-    NoNode,
     NoRoute,
     RequestTimeout,
     RouteForbidden,
 )
-from gateway.http1 import RequestHead, ResponseHead, parse_response
+from gateway.http1 import HeadLimits, parse_response
 from gateway.links import Link
 from gateway.placement import Placement
 from gateway.stream import StreamError
 
 if TYPE_CHECKING:
+    from gateway.http1 import RequestHead, ResponseHead
     from gateway.session import Session
-    from gateway.snapshot import PoolRuntime
+    from gateway.runtime import PoolRuntime
 
+NODE_LIMITS: Final = HeadLimits(head=65_536, fields=256, target=65_536)
+"""What a node's response head may cost."""
 CLIENT_GONE: Final = 499
 """Status in the log when the client left before its answer began; nothing is sent."""
 
@@ -102,9 +105,13 @@ class Exchange:
             pool = self._authorise()
             session = self.session
             head = self.head
-            number = b"" if head.request_id else b"X-Request-Id: %s\r\n" % self.request_id
-            self._wire = b"%s%sX-Forwarded-Host: %s\r\n%s\r\n" % (head.head, session.identity, head.host, number)
-            self.placement = placement = Placement(session.worker, pool, self._send, self.fail)
+            parts = (head.head, session.identity, b"X-Forwarded-Host: ", head.host)
+            if head.request_id:
+                self._wire = b"".join((*parts, b"\r\n\r\n"))
+            else:
+                self._wire = b"".join((*parts, b"\r\nX-Request-Id: ", self.request_id, b"\r\n\r\n"))
+            client = session if pool.preamble is not None else None
+            self.placement = placement = Placement(session.worker, pool, self._send, self.fail, client)
             placement.start()
             if placement.deadline:
                 session.stream.stop_reading()
@@ -115,8 +122,8 @@ class Exchange:
 
     def _authorise(self) -> PoolRuntime:
         session, head = self.session, self.head
-        worker = session.worker
-        snapshot = worker.snapshot
+        count = session.count
+        snapshot = session.worker.snapshot
         route = snapshot.router.find(session.listener.name, head.host, head.path)
         if route is None:
             raise NoRoute("no route matches this host and path")
@@ -124,13 +131,13 @@ class Exchange:
         if institution.routes is not None and route.name not in institution.routes:
             raise RouteForbidden(f"route {route.name}")
         limit = institution.requests_limit
-        if limit is not None and worker.count.institution_active(institution.slot) >= limit:
+        if limit is not None and count.institution_active(institution.slot) >= limit:
             raise LimitExceeded(f"{limit} requests at a time")
+        if institution.rate is not None:
+            count.take_turn(institution.slot, institution.rate)
         self.counted = True
-        worker.count.begin(institution.slot)
+        count.begin(institution.slot)
         self.pool = pool = snapshot.pools[route.pool]
-        if pool.refuses:
-            raise NoNode(pool.refuses)
         return pool
 
     def _send(self, link: Link) -> None:
@@ -161,10 +168,14 @@ class Exchange:
             return
         if self.tunnel:
             session.deadline = now + pool.idle_timeout
-        elif session.stream.queued or (self.body.left and not self._upload_dead and self._node_idle()):
+        elif session.stream.queued or self.awaits_body():
             session.deadline = now + session.listener.body_timeout
         else:
             session.deadline = now + (pool.idle_timeout if self.bytes_out else pool.response_timeout)
+
+    def awaits_body(self) -> bool:
+        """The client has to move: the node has taken all that came of the body."""
+        return bool(self.body.left) and not self._upload_dead and self._node_idle()
 
     def _node_idle(self) -> bool:
         return self._link is not None and not self._link.stream.queued
@@ -269,7 +280,7 @@ class Exchange:
             data = link.buffer + data
         session, head = self.session, self.head
         while True:
-            answer = parse_response(data, session.worker.snapshot.node_limits, method=head.method, upgrade=head.upgrade)
+            answer = parse_response(data, NODE_LIMITS, head.method, head.upgrade)
             if answer is None:
                 link.buffer = data
                 return
@@ -295,17 +306,17 @@ class Exchange:
         if self.body.left or session.stream.eof or session.leaving:
             # An answer before the whole request was read: what is still on its way cannot be told from a new request.
             self.keep_alive = False
-        framing = b"" if answer.dated else session.worker.date_line()
+        framing = b"\r\n" if answer.dated else session.worker.date_line() + b"\r\n"
         if answer.length < 0:
             if http10:
                 self.keep_alive = False
             else:
-                framing = b"Transfer-Encoding: chunked\r\n"
+                framing = b"Transfer-Encoding: chunked\r\n" + framing
         if not self.keep_alive:
-            framing += b"Connection: close\r\n"
+            framing = b"Connection: close\r\n" + framing
         elif http10:
-            framing += b"Connection: keep-alive\r\n"
-        self._relay(self._download, rest, answer.head + framing + b"\r\n")
+            framing = b"Connection: keep-alive\r\n" + framing
+        self._relay(self._download, rest, answer.head + framing)
 
     def _relay(self, body: ResponseBody, data: bytes, out: bytes = b"") -> None:
         if data:
@@ -392,7 +403,7 @@ class Exchange:
             self.fail(RequestTimeout("the client took nothing of its answer"))
         elif self.answer is not None:
             self.fail(NodeTimeout("the node sent nothing"))
-        elif self.body.left and not self._upload_dead and self._node_idle():
+        elif self.awaits_body():
             self.fail(RequestTimeout("the request body did not arrive in time"))
         else:
             self.fail(NodeTimeout(f"{self._node_name()} did not answer in time"))
@@ -403,14 +414,14 @@ class Exchange:
         if session.exchange is not self:
             return
         if isinstance(error, NodeProtocolError | NodeTimeout) and self.placement is not None:
-            session.worker.count.node_failed(self.placement.slot)
+            session.count.node_failed(self.placement.slot)
         elif isinstance(error, RouteForbidden | LimitExceeded):
-            session.worker.count.turned_away(session.listener.slot, error.reason)
+            session.count.turned_away(session.listener.slot, error.reason)
         self._drop_link()
         self.reason = error.reason
         if self.bytes_out:
             # Half an answer cannot be taken back: the client must see that it is incomplete.
-            self._end(self.status, error.reason, cut=True)
+            self._end(self.status, error.reason, True)
             return
         self.status = error.status
         self.keep_alive = self.keep_alive and not self.body.left and not isinstance(error, BadRequest)
@@ -426,15 +437,16 @@ class Exchange:
         if link is not None:
             link.let_go()
 
-    def _end(self, status: int, reason: str, *, cut: bool = False) -> None:
+    def _end(self, status: int, reason: str, cut: bool = False) -> None:  # noqa: FBT001, FBT002
         session = self.session
         if session.exchange is not self:
             return
         session.exchange = None
         if self.placement is not None:
             self.placement.release()
-        session.worker.count.end(self, status, reason, monotonic())
+        now = monotonic()
+        session.count.end(self, status, reason, now)
         if cut:
             session.cut()
         else:
-            session.exchange_ended(self.keep_alive)
+            session.exchange_ended(self.keep_alive, now)

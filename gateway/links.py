@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """Connections to nodes: made, lent to one exchange at a time, kept for the next one.
 
 Owns which idle connection is reused; what travels on a link is the exchange's business.
@@ -6,11 +7,11 @@ Owns which idle connection is reused; what travels on a link is the exchange's b
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from gateway import wire
 from gateway.stream import Stream
 
 IDLE_LINKS_PER_NODE: Final = 256
@@ -34,7 +35,8 @@ class Link:
 
     def idle_readable(self) -> None:
         """An idle node has nothing to say: its end of file, or octets nobody asked for, end the link."""
-        self.links.discard(self)
+        if not self.stream.still_silent():
+            self.links.discard(self)
 
     def let_go(self, *, flush: bool = False) -> None:
         """End the connection without telling its last exchange; `flush` lets what is queued out first."""
@@ -51,20 +53,15 @@ class Link:
         One system call that keeps a settlement from being sent into a connection already closed by the node
         (RFC 9112 9.5); such a request could not be repeated.
         """
-        try:
-            self.stream.sock.recv(1, socket.MSG_PEEK)
-        except (BlockingIOError, InterruptedError):
-            return True
-        except OSError:
-            return False
-        return False
+        said = wire.peek(self.stream.fd)
+        return said == wire.NOTHING or (said > 0 and self.stream.still_silent())
 
 
 class Links:
     """The idle links of one worker, by node address."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._idle: dict[str, list[Link]] = {}
 
     def idle(self, key: str) -> int:
@@ -82,13 +79,13 @@ class Links:
 
     def dial(self, key: str, address: tuple[str, int]) -> Link:
         """Begin a new connection; see `Stream.connect` for how it ends. Raises `StreamError`."""
-        return Link(self, key, Stream.connect(self._loop, address))
+        return Link(self, key, Stream.connect(self.loop, address))
 
     def give_back(self, link: Link) -> None:
         """Keep a link whose last exchange ended cleanly."""
         stream = link.stream
         idle = self._idle.setdefault(link.key, [])
-        if stream.closed or stream.error or len(idle) >= IDLE_LINKS_PER_NODE:
+        if stream.closed or stream.error or stream.pending or len(idle) >= IDLE_LINKS_PER_NODE:
             link.let_go()
             return
         link.exchanges += 1
@@ -108,7 +105,7 @@ class Links:
     def expire(self, now: float, limits: Mapping[str, float]) -> None:
         """Close links idle for longer than their pool allows, and every link of a node no longer configured."""
         for key, idle in list(self._idle.items()):
-            limit = limits.get(key, 0.0)
+            limit = limits.get(key.partition("|")[0], 0.0)  # behind it stands whom the links may serve
             # In the order of their last use: `give_back` appends, `take` takes the last.
             stay = next((at for at, link in enumerate(idle) if now - link.idle_since < limit), len(idle))
             gone = idle[:stay]

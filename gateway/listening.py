@@ -19,6 +19,10 @@ log = logging.getLogger("settlegate.supervisor")
 BACKLOG: Final = 4096
 """Connections that wait for one worker; the kernel cuts it to net.core.somaxconn."""
 
+UNSENT_LIMIT: Final = 256 << 10
+"""Octets of an answer that the kernel takes ahead of what the client's window has room for. Without a limit a client
+that asks and does not read costs megabytes of kernel memory, and the work of filling them."""
+
 Sockets = dict[tuple[str, str], list[socket.socket]]
 """(listener, address as configured) → one listening socket per worker."""
 
@@ -103,6 +107,8 @@ def _open(address: Address, *, shared: bool) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # Inherited by what is accepted.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
         sock.setblocking(False)
         sock.bind(tuple(address))
         sock.listen(BACKLOG)

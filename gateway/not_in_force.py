@@ -26,13 +26,10 @@ class Later(NamedTuple):
 ACCEPTED: Final = "accepted, not yet in force"
 
 NOT_IN_FORCE: Final = (
-    Later("listeners.*.limits.minimum_rate"),
-    Later("institutions.*.limits.rate"),
     Later("pools.*.policy", unless=("round_robin", "least_connections")),
     Later("pools.*.ejection"),
     Later("pools.*.queue"),
     Later("pools.*.retries.budget"),
-    Later("pools.*.upstream_tls", "requests to this pool are refused until it is"),
     Later("alerts", "nobody is told of anything"),
     Later("admin.tls", "the admin API is plain HTTP on loopback"),
     Later("admin.trust"),

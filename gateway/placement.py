@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """Finding a node that takes the request: lease, connect, and on to the next one while nothing has been sent.
 
 Ends in one of two ways: `send` was called with a link and did not raise, or `give_up` was called with the reason.
@@ -15,14 +16,27 @@ from gateway.stream import StreamError
 
 if TYPE_CHECKING:
     from gateway.links import Link
-    from gateway.snapshot import PoolRuntime
+    from gateway.session import Session
+    from gateway.runtime import PoolRuntime
     from gateway.worker import Worker
 
 
 class Placement:
     """The search of one exchange. Holds the lease until `release`."""
 
-    __slots__ = ("_give_up", "_lease", "_send", "_tried", "_worker", "attempts", "deadline", "link", "node", "pool")
+    __slots__ = (
+        "_client",
+        "_give_up",
+        "_lease",
+        "_send",
+        "_tried",
+        "_worker",
+        "attempts",
+        "deadline",
+        "link",
+        "node",
+        "pool",
+    )
 
     def __init__(
         self,
@@ -30,8 +44,12 @@ class Placement:
         pool: PoolRuntime,
         send: Callable[[Link], None],
         give_up: Callable[[GatewayError], None],
+        client: Session | None = None,
     ) -> None:
-        """`send` writes the request; it raises StreamError only when not an octet of it has left."""
+        """`send` writes the request; it raises StreamError only when not an octet of it has left.
+
+        `client`: for pools whose nodes are told who it is.
+        """
         self.pool = pool
         self.link: Link | None = None
         """The connection being made or in use."""
@@ -40,6 +58,7 @@ class Placement:
         self.attempts = 0
         self.deadline = 0.0
         """When the connect in progress has taken too long; 0 while there is none."""
+        self._client = client
         self._worker = worker
         self._send = send
         self._give_up = give_up
@@ -69,6 +88,7 @@ class Placement:
             lease.release()
         # The exchange holds this search and is held by it: cut, or its session stays until the collector comes.
         self._send = self._give_up = _over
+        self._client = None
         self.link = None
 
     def _search(self, failure: NodeUnreachable | None) -> None:
@@ -83,14 +103,18 @@ class Placement:
             if failure is not None:
                 self._worker.count.retry(pool.slot)
             self.attempts += 1
-            self.node = key = lease.node.address
-            link = links.take(key)
+            self.node = node = lease.node.address
+            preamble = pool.preamble
+            link = links.take(node if preamble is None else preamble.key(node, self._client))
             try:
                 if link is not None:
                     self.link = link
                     self._send(link)
                     return
-                self.link = link = links.dial(key, pool.endpoints[key])
+                if preamble is None:
+                    self.link = link = links.dial(node, pool.endpoints[node])
+                else:
+                    self.link = link = preamble.dial(links, node, pool.endpoints[node], self._client)
             except StreamError as error:
                 failure = self._failed(str(error))
                 continue

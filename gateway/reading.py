@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gateway.bundling import BundleError, Reading, gather
@@ -51,7 +52,8 @@ def read_all(path: Path, *, start: bool) -> Found:
 def read_files(reading: Reading) -> Found:
     """Only the files anew, as the configuration in force names them. Raises ReadingError."""
     try:
-        return gather(reading.config, reading.endpoints, start=False), None
+        # Whether a pool is checked is not in what is in force here.
+        return replace(gather(reading.config, reading.endpoints, start=False), for_checks=reading.for_checks), None
     except BundleError as error:
         raise ReadingError(*error.args) from None
 

@@ -118,6 +118,7 @@ class Reloading:
             endpoints=found.endpoints,
             dates=found.dates,
             stamps=found.stamps,
+            node_files={path: found.files[path] for path in found.for_checks},
             since=force.since,
             success=success,
             restarts=self._crew.restarts,

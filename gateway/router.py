@@ -8,8 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
+
+REMEMBERED: Final = 4096
+LONGEST_REMEMBERED: Final = 512
+"""Most requests ask for a path that was asked for before; 2 MiB at the most, whatever is sent."""
 
 _UNUSUAL = re.compile(rb"[%;]|//")
 _PARAMETERS = re.compile(rb";[^/]*")
@@ -55,16 +59,29 @@ class _Matcher(NamedTuple):
 class Router:
     """Immutable; one per snapshot."""
 
-    __slots__ = ("_anywhere", "_by_listener")
+    __slots__ = ("_anywhere", "_by_listener", "_found")
 
     def __init__(self, routes: Iterable[RouteRule]) -> None:
         own = [Route(rule.name, rule.pool, rule.listener, rule.host, rule.path) for rule in routes]
         listeners = {route.listener for route in own if route.listener is not None}
         self._anywhere = _matchers(own, None)
         self._by_listener = {listener: _matchers(own, listener) for listener in listeners}
+        self._found: dict[tuple[str, bytes, bytes], Route | None] = {}
 
     def find(self, listener: str, host: bytes, path: bytes) -> Route | None:
         """`host` and `path` as in RequestHead; None also where readers could disagree about the path."""
+        key = (listener, host, path)
+        try:
+            return self._found[key]
+        except KeyError:
+            route = self._search(listener, host, path)
+        if len(path) <= LONGEST_REMEMBERED:
+            if len(self._found) >= REMEMBERED:
+                self._found.clear()
+            self._found[key] = route
+        return route
+
+    def _search(self, listener: str, host: bytes, path: bytes) -> Route | None:
         matchers = self._by_listener.get(listener, self._anywhere)
         name = bare_host(host)
         if not _UNUSUAL.search(path):

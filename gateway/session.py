@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """One client connection from accept to close: handshake, credential, admission, then one exchange after the other.
 
 A connection that is not admitted gets one answer that says why (`refusal: explain`) or none at all (`close`);
@@ -17,15 +18,19 @@ from OpenSSL import SSL
 
 from gateway import answers
 from gateway.admission import Admission, Refusal
+from gateway.door import OF_THE_LISTENER
 from gateway.errors import BadRequest, GatewayError, RequestTimeout
 from gateway.exchange import Exchange
 from gateway.http1 import HeadLimits, RequestHead, parse_request
+from gateway.runtime import NOBODY
 from gateway.stream import StreamError
 from gateway.tls_stream import READ_SIZE, TLSStream, tls_reason
 
 if TYPE_CHECKING:
     from certs.credential import Credential
-    from gateway.snapshot import InstitutionRuntime, ListenerRuntime
+    from gateway.pacing import Transfer
+    from gateway.proxy_protocol import Ends
+    from gateway.runtime import InstitutionRuntime, ListenerRuntime
     from gateway.worker import Worker
 
 log = logging.getLogger("settlegate.session")
@@ -36,6 +41,8 @@ REFUSED_HEAD: Final = HeadLimits(head=8192, fields=64, target=4096)
 """What a refused connection may say before it gets its one answer."""
 BURST: Final = 8
 """Full TLS records taken in one turn of the loop, so that an upload neither starves others nor pays a turn each."""
+VAIN: Final = 1000
+"""Reads in a row that bring nothing of a request: key updates without end, or records cut into single octets."""
 LAST_WORD: Final = 1.5
 """Seconds an exchange in progress may still take once its institution has lost its admission."""
 
@@ -55,8 +62,10 @@ class Session:
         "buffer",
         "chain",
         "client",
+        "count",
         "credential",
         "deadline",
+        "ends",
         "exchange",
         "identity",
         "institution",
@@ -68,22 +77,27 @@ class Session:
         "resumed",
         "stream",
         "tls_version",
+        "transfer",
+        "vain",
+        "vain_mark",
         "worker",
     )
 
-    institution: InstitutionRuntime
-    """Set by admission; a session without it never leaves HANDSHAKE or REFUSED."""
-
     def __init__(self, worker: Worker, listener: ListenerRuntime, sock: socket.socket, client: str) -> None:
         self.worker = worker
+        self.count = worker.count
         self.listener = listener
         self.client = client
+        self.ends: Ends | None = None
+        """Of the client's connection, where a balancer has announced them or a node wants to know."""
         self.phase = Phase.HANDSHAKE
         self.born = monotonic()
         self.deadline = self.born + listener.handshake_timeout
         self.buffer = b""
         self.exchange: Exchange | None = None
         self.identity = b""
+        self.institution: InstitutionRuntime = NOBODY
+        """Set by admission; a session without it never leaves HANDSHAKE or REFUSED."""
         self.credential: Credential | None = None
         self.chain: tuple[bytes, ...] = ()
         self.refusal: Refusal | None = None
@@ -92,20 +106,35 @@ class Session:
         self.requests = 0
         self.resumed = False
         self.tls_version = ""
+        self.transfer: Transfer | None = None
+        """What `pacing` remembers of it."""
+        self.vain = 0
+        self.vain_mark = (-1, 0, 0)
         self.stream = TLSStream(worker.loop, sock, listener.terminator.accept(sock))
         self.stream.on_readable = self._handshake
         self.stream.on_closed = self._closed
         self.stream.start_reading()
 
     def __repr__(self) -> str:
-        who = self.institution.id if hasattr(self, "institution") else "-"
-        return f"<Session {self.client} {who} {self.phase.name} {self.exchange!r}>"
+        return f"<Session {self.client} {self.institution.id or '-'} {self.phase.name} {self.exchange!r}>"
+
+    client_unknown = False
+    """Its address is that of the client."""
+
+    @property
+    def fd(self) -> int:
+        return self.stream.fd
 
     # ---- handshake and admission
 
     def _handshake(self) -> None:
+        self.worker.handshakes.step(self)
+
+    def shake(self) -> None:
+        """Go on with the handshake; when is decided by `Handshakes`."""
         try:
             if not self.stream.handshake():
+                self._in_vain()
                 self.stream.look_again()
                 return
             self._admit()
@@ -162,13 +191,15 @@ class Session:
             self.listener = listener
         self.resumed = evidence.resumed
         self.tls_version = tls.get_protocol_version_name()
-        worker.count.handshake(listener.slot, resumed=evidence.resumed)
+        self.count.handshake(listener.slot, resumed=evidence.resumed)
         decision = worker.snapshot.decide(listener, evidence)
         if isinstance(decision, Admission):
             institution = worker.snapshot.institution(decision.institution)
             limit = institution.connections_limit
-            if limit is not None and worker.count.institution_connections(institution.slot) >= limit:
+            if limit is not None and self.count.institution_connections(institution.slot) >= limit:
                 decision = Refusal("limit_exceeded", f"{limit} connections at a time")
+            elif worker.door.full(listener):
+                decision = Refusal("limit_exceeded", OF_THE_LISTENER)
         if isinstance(decision, Refusal):
             self._refuse(decision, evidence.credential)
             return
@@ -178,7 +209,8 @@ class Session:
         self.institution = institution
         self.credential = credential
         self.chain = chain
-        self.worker.count.institution_connection(institution.slot, 1)
+        self.worker.door.admitted(self)
+        self.count.institution_connection(institution.slot, 1)
         self.identity = (
             b"X-Institution-Id: %s\r\nClient-Cert: :%s:\r\n"  # RFC 9440: a byte sequence of the DER form
             b"X-Forwarded-For: %s\r\nX-Forwarded-Proto: https\r\nVia: 1.1 settlegate\r\n"
@@ -205,7 +237,7 @@ class Session:
         self._refused_readable()
 
     def _count_refusal(self, refusal: Refusal) -> None:
-        self.worker.count.refusal(self, refusal)
+        self.count.refusal(self, refusal)
 
     def _refused_readable(self) -> None:
         """Wait for one request head, answer it with the reason, close."""
@@ -215,6 +247,7 @@ class Session:
             self.abort()
             return
         if data is None:
+            self._in_vain()
             return
         head: RequestHead | None = None
         if data:
@@ -236,6 +269,7 @@ class Session:
             for _ in range(BURST):
                 data = stream.recv()
                 if data is None:
+                    self._in_vain()
                     return
                 if not data:
                     self._ended()
@@ -248,6 +282,18 @@ class Session:
                 stream.look_again()
         except StreamError:
             self._lost()
+
+    def _in_vain(self) -> None:
+        """The socket had something and there was nothing in it for us."""
+        self.vain += 1
+        exchange = self.exchange
+        if self.vain % VAIN or (exchange is not None and exchange.tunnel):
+            return
+        mark = (self.requests, exchange.body.octets if exchange is not None else 0, len(self.buffer))
+        if mark == self.vain_mark:
+            self.count.over_limit(self.listener, self.client, "records without data", monotonic())
+            self._lost()
+        self.vain_mark = mark
 
     def _feed(self, data: bytes) -> None:
         exchange = self.exchange
@@ -276,7 +322,6 @@ class Session:
                 self.abort()
 
     def _head(self, data: bytes) -> None:
-        now = monotonic()
         try:
             head = parse_request(data, self.listener.head_limits)
         except BadRequest as error:
@@ -284,7 +329,7 @@ class Session:
             return
         if head is None:
             if not self.buffer:
-                self.deadline = now + self.listener.head_timeout
+                self.deadline = monotonic() + self.listener.head_timeout
             self.buffer = data
             return
         self.buffer = b""
@@ -294,9 +339,9 @@ class Session:
             head.keep_alive = head.keep_alive and not head.length
             self.buffer = data[head.end :]
             self.send(answers.options(head))
-            self.exchange_ended(head.keep_alive)
+            self.exchange_ended(head.keep_alive, monotonic())
             return
-        self.exchange = exchange = Exchange(self, head, now)
+        self.exchange = exchange = Exchange(self, head, monotonic())
         rest = exchange.begin(data[head.end :] if head.end < len(data) else b"")
         if rest:
             self._keep(rest)
@@ -306,7 +351,7 @@ class Session:
         self.buffer = b""
         request_id = self.worker.next_request_id().decode()
         page = answers.rejected(error, request_id)
-        self.worker.count.rejected(self, error, len(page), request_id)
+        self.count.rejected(self, error, len(page), request_id)
         self.send(page)
         self.close()
 
@@ -334,7 +379,7 @@ class Session:
         if self.exchange is not None:
             self.exchange.client_drained()
         elif self.phase is Phase.OPEN:
-            self._await_next()
+            self._await_next(monotonic())
 
     def resume_reading(self) -> None:
         if not self.stream.eof:
@@ -349,7 +394,7 @@ class Session:
         if rest and self.exchange is not None:
             self.exchange.client_data(rest)
 
-    def exchange_ended(self, keep_alive: bool) -> None:
+    def exchange_ended(self, keep_alive: bool, now: float) -> None:
         if self.phase is not Phase.OPEN:
             return
         if not keep_alive or self.leaving or self.stream.eof:
@@ -360,10 +405,10 @@ class Session:
             self.stream.stop_reading()
             self.wait_for_client()
             return
-        self._await_next()
+        self._await_next(now)
 
-    def _await_next(self) -> None:
-        self.deadline = monotonic() + self.listener.idle_timeout
+    def _await_next(self, now: float) -> None:
+        self.deadline = now + self.listener.idle_timeout
         if self.buffer:
             self.worker.loop.call_soon(self._next)
         self.stream.start_reading()
@@ -395,6 +440,14 @@ class Session:
         else:
             self.close()
 
+    def too_slow(self, error: RequestTimeout) -> None:
+        """Below the listener's minimum rate: an upload is answered, an answer that has begun is cut."""
+        self.count.turned_away(self.listener.slot, error.reason)
+        if self.exchange is not None and (self.exchange.bytes_out or not self.stream.queued):
+            self.exchange.fail(error)
+        else:
+            self.cut()
+
     def drain(self) -> None:
         """The worker leaves: finish what is under way; an idle client has a moment to send what is on its way."""
         if self.phase is not Phase.OPEN:
@@ -424,8 +477,8 @@ class Session:
             slot = self.institution.slot
             self.institution = worker.snapshot.institution(decision.institution)
             if self.institution.slot != slot:
-                worker.count.institution_connection(slot, -1)
-                worker.count.institution_connection(self.institution.slot, 1)
+                self.count.institution_connection(slot, -1)
+                self.count.institution_connection(self.institution.slot, 1)
             return
         refusal = decision if isinstance(decision, Refusal) else Refusal("internal", "institution changed")
         log.info("%s of %s loses its admission: %s", self.client, self.institution.id, refusal.reason)
@@ -460,8 +513,8 @@ class Session:
             if self.exchange is not None:
                 self.exchange.client_lost()
         finally:
-            if hasattr(self, "institution"):
-                self.worker.count.institution_connection(self.institution.slot, -1)
+            if self.institution is not NOBODY:
+                self.count.institution_connection(self.institution.slot, -1)
             self.worker.session_closed(self)
 
 

@@ -7,7 +7,7 @@ configuration (connections, counters, health, tickets) hangs on names and slots,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,9 +16,12 @@ from balancer.pickers import picker_for
 from balancer.pool import Pool, nodes_of
 from certs.contexts import Material, Terminator
 from certs.trust import Trust
+from certs.upstream import NodeTLS
 from gateway.admission import Admission, Refusal, decide
 from gateway.http1 import HeadLimits
+from gateway.preamble import Preamble
 from gateway.router import Router
+from gateway.runtime import InstitutionRuntime, ListenerRuntime, PoolRuntime
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
@@ -44,47 +47,6 @@ class Bundle:
     """Node address as written → IP address and port, resolved by the supervisor."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstitutionRuntime:
-    id: str
-    slot: int
-    enabled: bool = True
-    keys: tuple[str, ...] = ()
-    routes: frozenset[str] | None = None
-    requests_limit: int | None = None
-    connections_limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ListenerRuntime:
-    name: str
-    slot: int
-    terminator: Terminator
-    explain: bool
-    head_limits: HeadLimits
-    handshake_timeout: float
-    head_timeout: float
-    body_timeout: float
-    idle_timeout: float
-    connections_limit: int
-    institution_field: str
-    unlisted: str
-
-
-@dataclass(frozen=True, slots=True)
-class PoolRuntime:
-    name: str
-    slot: int
-    balancer: Pool
-    endpoints: Mapping[str, tuple[str, int]]
-    retries: int
-    connect_timeout: float
-    response_timeout: float
-    idle_timeout: float
-    refuses: str = ""
-    """Why every request to this pool is refused; empty when it serves."""
-
-
 @dataclass(frozen=True)
 class Snapshot:
     generation: int
@@ -93,9 +55,8 @@ class Snapshot:
     institutions: Mapping[str, InstitutionRuntime]
     pools: Mapping[str, PoolRuntime]
     router: Router
-    node_limits: HeadLimits
     link_idle: Mapping[str, float]
-    """Node address → seconds a link to it may idle."""
+    """Kind of link (a node's address, or see `Preamble.kind`) → seconds it may idle."""
     unlisted_slot: int
 
     def decide(self, listener: ListenerRuntime, evidence: Evidence) -> Admission | Refusal:
@@ -131,6 +92,9 @@ class Prepared:
             terminator.install(material)
         for listener in self.snapshot.listeners.values():
             listener.terminator.welcome = partial(_welcome, self.snapshot, listener)
+        for pool in self.snapshot.pools.values():
+            if pool.preamble is not None and pool.preamble.tls is not None:
+                pool.preamble.tls.retain(pool.endpoints.keys())
 
 
 def build(
@@ -153,17 +117,17 @@ def build(
         except Exception as error:
             raise SnapshotError(f"listeners.{name}: {error}") from error
         material.append((terminator, fresh))
-        listeners[name] = _listener(name, listener, slots.listeners[name], terminator)
+        listeners[name] = _listener(name, listener, slots.listeners[name], terminator, config.workers)
+    pools = {name: _pool(bundle, name, board, index, previous) for name in config.pools}
     snapshot = Snapshot(
         generation=bundle.generation,
         bundle=bundle,
         listeners=listeners,
         institutions={name: _institution(name, entry, slots) for name, entry in config.institutions.items()},
         unlisted_slot=slots.institutions[UNLISTED],
-        pools={name: _pool(bundle, name, board, index) for name in config.pools},
+        pools=pools,
         router=Router(config.routes),
-        node_limits=NODE_LIMITS,
-        link_idle={str(n.address): pool.timeouts.idle for pool in config.pools.values() for n in pool.nodes},
+        link_idle={kind: seconds for pool in pools.values() for kind, seconds in _link_idle(pool)},
     )
     return Prepared(snapshot, tuple(material))
 
@@ -171,9 +135,6 @@ def build(
 def _welcome(snapshot: Snapshot, listener: ListenerRuntime, evidence: Evidence) -> bool:
     """Whether a client may have a ticket: a browser must not stick to its refusal after the token is plugged in."""
     return isinstance(snapshot.decide(listener, evidence), Admission)
-
-
-NODE_LIMITS = HeadLimits(head=65_536, fields=256, target=65_536)
 
 
 def _terminator(
@@ -192,7 +153,7 @@ def _terminator(
     )
 
 
-def _listener(name: str, config: ListenerConfig, slot: int, terminator: Terminator) -> ListenerRuntime:
+def _listener(name: str, config: ListenerConfig, slot: int, terminator: Terminator, workers: int) -> ListenerRuntime:
     limits, timeouts = config.limits, config.timeouts
     return ListenerRuntime(
         name=name,
@@ -205,8 +166,13 @@ def _listener(name: str, config: ListenerConfig, slot: int, terminator: Terminat
         body_timeout=timeouts.body,
         idle_timeout=timeouts.idle,
         connections_limit=limits.connections,
+        handshakes_share=-(-limits.handshakes // workers),
+        connections_per_address=limits.connections_per_address,
+        handshakes_per_address=limits.handshakes_per_address,
+        minimum_rate=limits.minimum_rate or 0,
         institution_field=config.trust.institution_id,
         unlisted=config.trust.unlisted,
+        proxies=() if config.proxy_protocol is None else config.proxy_protocol.networks,
     )
 
 
@@ -219,10 +185,35 @@ def _institution(name: str, config: InstitutionConfig, slots: Slots) -> Institut
         routes=None if config.routes is None else frozenset(config.routes),
         requests_limit=config.limits.requests,
         connections_limit=config.limits.connections,
+        rate=config.limits.rate,
     )
 
 
-def _pool(bundle: Bundle, name: str, board: Scoreboard, index: int) -> PoolRuntime:
+def _link_idle(pool: PoolRuntime) -> Iterable[tuple[str, float]]:
+    preamble = pool.preamble
+    for node in pool.endpoints:
+        if preamble is None:
+            yield node, pool.idle_timeout
+        else:
+            yield preamble.kind(node), preamble.idle(pool.idle_timeout)
+
+
+def _preamble(bundle: Bundle, name: str, previous: Snapshot | None) -> Preamble | None:
+    """Under the same trust and name the sessions of before may go on being resumed; under others none may."""
+    config = bundle.config.pools[name]
+    if config.upstream_tls is None and config.proxy_protocol is None:
+        return None
+    try:
+        tls = None if config.upstream_tls is None else NodeTLS.build(config.upstream_tls, bundle.files)
+    except ValueError as error:
+        raise SnapshotError(f"pools.{name}: {error}") from error
+    pool = previous.pools.get(name) if previous is not None else None
+    before = pool.preamble if pool is not None else None
+    made = Preamble(name, tls, announces=config.proxy_protocol is not None, previous=before)
+    return before if before is not None and before.like(made) else made
+
+
+def _pool(bundle: Bundle, name: str, board: Scoreboard, index: int, previous: Snapshot | None) -> PoolRuntime:
     config, slots = bundle.config.pools[name], bundle.slots
     nodes = nodes_of(name, config, slots.nodes)
     return PoolRuntime(
@@ -234,6 +225,5 @@ def _pool(bundle: Bundle, name: str, board: Scoreboard, index: int) -> PoolRunti
         connect_timeout=config.timeouts.connect,
         response_timeout=config.timeouts.response,
         idle_timeout=config.timeouts.idle,
-        # Speaking plain text where the administrator asked for TLS would be worse than not speaking.
-        refuses="" if config.upstream_tls is None else f"{name}: TLS to nodes is not in force yet",
+        preamble=_preamble(bundle, name, previous),
     )

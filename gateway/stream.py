@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """One non-blocking socket: read, write, close. `tls_stream` puts TLS on it behind the same methods.
 
 This module alone owns descriptors. A descriptor leaves the loop in one order: remove_reader, remove_writer, close;
@@ -23,9 +24,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from gateway import wire
+
 log = logging.getLogger("settlegate.stream")
 
 PLAIN_READ_SIZE: Final = 262_144
+SMALL_READ_SIZE: Final = 16_384
 FLUSH: Final = 30.0
 """Seconds without progress after which a closed connection loses what is still queued."""
 LINGER: Final = 2.0
@@ -55,6 +59,7 @@ class Stream:
         "_queue",
         "_read_waits",
         "_reading",
+        "_room",
         "_writing",
         "eof",
         "error",
@@ -78,6 +83,7 @@ class Stream:
         self.eof = False
         self.error = ""
         self._read_waits = False
+        self._room = SMALL_READ_SIZE
         self._queue: deque[bytes | memoryview] | None = None
         self._reading = False
         self._writing = False
@@ -136,21 +142,29 @@ class Stream:
 
     def recv(self) -> bytes | None:
         """What has arrived; None when nothing has; b"" once the peer has ended its side."""
-        try:
-            data = self.sock.recv(PLAIN_READ_SIZE)
-        except (BlockingIOError, InterruptedError):
-            return None
-        except OSError as error:
-            raise StreamError(error.strerror or str(error)) from None
-        if not data:
-            if self.error:  # a reset whose one report went to somebody else: this is no orderly end
-                raise StreamError(self.error)
-            self.eof = True
+        data = wire.recv(self.fd, self._room)
+        if isinstance(data, int):
+            if data == wire.NOTHING:
+                return None
+            raise StreamError(wire.words(data))
+        size = len(data)
+        if size == self._room:
+            self._room = PLAIN_READ_SIZE  # in bulk fewer and larger reads are worth their memory
+        elif size < SMALL_READ_SIZE:
+            self._room = SMALL_READ_SIZE
+            if not size:
+                if self.error:  # a reset whose one report went to somebody else: this is no orderly end
+                    raise StreamError(self.error)
+                self.eof = True
         return data
 
     @property
     def pending(self) -> bool:
         """Whether decrypted bytes wait that no readiness event will announce."""
+        return False
+
+    def still_silent(self) -> bool:
+        """To be asked when something arrived that nobody waits for: whether it was no octet for us; TLS has such."""
         return False
 
     @property
@@ -209,13 +223,13 @@ class Stream:
 
     def _send(self, data: bytes | memoryview) -> int:
         """Octets taken, 0 when the socket is full."""
-        try:
-            return self.sock.send(data)
-        except (BlockingIOError, InterruptedError):
+        sent = wire.send(self.fd, data)
+        if sent >= 0:
+            return sent
+        if sent == wire.NOTHING:
             return 0
-        except OSError as error:
-            self.error = error.strerror or str(error)
-            raise StreamError(self.error) from None
+        self.error = wire.words(sent)
+        raise StreamError(self.error)
 
     def write(self, data: bytes | memoryview) -> bool:
         """Send at once what the socket takes and keep the rest; False when something had to be kept.

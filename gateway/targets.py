@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from certs.upstream import NodeTLS
+from gateway.complaints import Complaints
+from gateway.probe_opening import NodeOpening
 from healthcheck.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gateway.config import GatewayConfig
+    from gateway.config import GatewayConfig, PoolConfig
     from gateway.node_table import Key
 
 
@@ -22,16 +25,34 @@ def key_of(target: str) -> Key:
     return pool, address
 
 
-def targets_of(config: GatewayConfig, endpoints: Mapping[str, tuple[str, int]]) -> dict[str, Target]:
-    """By id; nodes of pools without checks are none."""
+def targets_of(
+    config: GatewayConfig, endpoints: Mapping[str, tuple[str, int]], files: Mapping[str, bytes]
+) -> dict[str, Target]:
+    """By id; nodes of pools without checks are none. `files`: what TLS to the nodes is built of, by path."""
     targets: dict[str, Target] = {}
     for pool, pool_config in config.pools.items():
-        for node in pool_config.nodes if pool_config.checks else ():
-            name = target_id((pool, str(node.address)))
-            host, port = endpoints[str(node.address)]
+        if not pool_config.checks:
+            continue
+        tls = _tls(pool_config, files)
+        announces = pool_config.proxy_protocol is not None
+        complaints = Complaints(f"checks of {pool}")
+        for node in pool_config.nodes:
+            address = str(node.address)
+            name = target_id((pool, address))
+            host, port = endpoints[address]
             agent = (node.snmp.host, node.snmp.port) if node.snmp is not None else None
-            targets[name] = Target(name, host, port, pool_config.checks, agent)
+            opening = None
+            if tls is not None or announces:
+                opening = NodeOpening(tls, node.address, complaints, announces=announces)
+            server_name = pool_config.upstream_tls.server_name if pool_config.upstream_tls is not None else None
+            targets[name] = Target(name, host, port, pool_config.checks, agent, opening, server_name)
     return targets
+
+
+def _tls(pool: PoolConfig, files: Mapping[str, bytes]) -> NodeTLS | None:
+    if pool.upstream_tls is None or all(check.snmp is not None for check in pool.checks):
+        return None
+    return NodeTLS.build(pool.upstream_tls, files, for_checks=True)
 
 
 def checks_of(config: GatewayConfig) -> dict[Key, list[str]]:

@@ -125,6 +125,20 @@ TEXTS: Final[dict[str, Text]] = {
         "不是您的操作有误。请稍后再试；持续出现请把下面的请求编号告知技术支持。",
         "It is not your fault. Try again later; if it lasts, tell support the request number below.",
     ),
+    "proxy_peer_unknown": Text(
+        "不能从此网络直接连接",
+        "This network cannot connect directly",
+        "本端口只接受来自指定负载均衡设备的连接。请核对软件中的服务地址；运维人员请检查 proxy_protocol.from。",
+        "This port takes connections from the balancers in front of it alone. Check the service address set in your "
+        "software; operators check proxy_protocol.from.",
+    ),
+    "proxy_header_invalid": Text(
+        "负载均衡设备的设置有误",
+        "The balancer in front is set up wrongly",
+        "负载均衡设备没有按时发送正确的 PROXY 协议头，与您的证书和电脑无关。请致电医保经办机构技术支持。",
+        "A balancer in front of the gateway did not send a sound PROXY header in time; neither your certificate nor "
+        "your computer is at fault. Call support.",
+    ),
     # The request itself.
     "plain_http": Text(
         "请使用 https 访问",

@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """A stream over pyOpenSSL bound to the socket: handshake, records, close_notify, and OpenSSL's errors in our words."""
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import Final
 from OpenSSL import SSL
 
 from certs.binding import forget_errors
+from gateway import wire
 from gateway.stream import Stream, StreamError
 
 READ_SIZE: Final = 16_384
@@ -18,11 +20,12 @@ READ_SIZE: Final = 16_384
 class TLSStream(Stream):
     """The same over a pyOpenSSL connection that is bound to the socket."""
 
-    __slots__ = ("_plain", "tls")
+    __slots__ = ("_handle", "_plain", "tls")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, tls: SSL.Connection) -> None:
         super().__init__(loop, sock)
         self.tls = tls
+        self._handle = wire.handle(tls)
         self._plain = False
 
     def handshake(self) -> bool:
@@ -49,23 +52,20 @@ class TLSStream(Stream):
     def recv(self) -> bytes | None:
         if self.fd < 0:
             raise StreamError("closed")
-        try:
-            return self.tls.recv(READ_SIZE)
-        except SSL.WantReadError:
+        data = wire.tls_recv(self._handle, READ_SIZE)
+        if not isinstance(data, int):
+            return data
+        if data == wire.NOTHING:
             return None
-        except SSL.ZeroReturnError:
+        if data == wire.ENDED:
             return self._ended()
-        except SSL.WantWriteError:
+        if data == wire.OTHER_WAY:
             # A key update must be answered first; reading goes on once the socket takes the answer.
             self._wait_to_read()
             return None
-        except SSL.SysCallError as error:
-            if error.args[0] == -1:  # the peer closed TCP without close_notify
-                forget_errors()
-                return self._ended()
-            raise _lost(error) from None
-        except SSL.Error as error:
-            raise _lost(error) from None
+        if data == wire.CUT:
+            return self._ended()
+        raise self._lost(data)
 
     def _ended(self) -> bytes:
         if self.error:
@@ -86,13 +86,19 @@ class TLSStream(Stream):
     def _send(self, data: bytes | memoryview) -> int:
         if not data:
             return 0
-        try:
-            return self.tls.send(data)
-        except SSL.WantWriteError:
+        sent = wire.tls_send(self._handle, data)
+        if sent >= 0:
+            return sent
+        if sent == wire.NOTHING:
             return 0
-        except SSL.Error as error:
-            # WantReadError belongs here: renegotiation is off, so a write never has to wait for a read.
-            raise _lost(error) from None
+        # OTHER_WAY belongs here: renegotiation is off, so a write never has to wait for a read.
+        raise self._lost(sent)
+
+    def _lost(self, outcome: int) -> StreamError:
+        if outcome == wire.FAILED:
+            return _lost(wire.why(self.tls))
+        forget_errors()
+        return StreamError("closed" if outcome > wire.ERRNO else wire.words(outcome))
 
     def _write_failed(self) -> None:
         """A client that takes nothing more has nothing more to say."""

@@ -22,9 +22,13 @@ import uvloop
 from gateway.accepting import Accepting
 from gateway.channel import Channel, ChannelClosedError
 from gateway.counting import Counting
+from gateway.door import Door
+from gateway.handshakes import Handshakes
 from gateway.hardening import let_signals_through, name_process, no_memory_dumps
 from gateway.links import Links
 from gateway.orders import Orders, refuse
+from gateway.pacing import Pacing
+from gateway.proxied import STRANGER, Proxied, listed
 from gateway.session import Phase, Session
 from gateway.snapshot import Prepared, SnapshotError, build
 from monitoring.access_log import AccessLog
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
 
     from gateway.listening import Sockets
     from gateway.scoreboard import Scoreboard
+    from gateway.runtime import ListenerRuntime
     from gateway.snapshot import Bundle, Snapshot
 
 log = logging.getLogger("settlegate.worker")
@@ -68,13 +73,16 @@ class Worker:
         self.board = board
         self.stock = stock
         self.draining = False
-        self.sessions: dict[Session, int] = {}
+        self.sessions: dict[Session | Proxied, int] = {}
         """And the slot of the listener that each is counted for: a session outlives its listener."""
-        self._parting: set[Session] = set()
+        self._parting: set[Session | Proxied] = set()
         """Those whose listener has been removed."""
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.links = Links(self.loop)
         self.count = Counting(board, AccessLog(open_sink(bundle.config.log.access), self.loop.call_later))
+        self.door = Door(board, self.count)
+        self.handshakes = Handshakes(self.loop)
+        self._pacing = Pacing()
         self.accepting = Accepting(self.loop, index, sockets, self._begin)
         self.stopped = self.loop.create_future()
         self._orders = Orders(self, channel)
@@ -100,10 +108,18 @@ class Worker:
             self._date = (now, b"Date: %s\r\n" % formatdate(now, usegmt=True).encode())
         return self._date[1]
 
-    def session_closed(self, session: Session) -> None:
+    def replace_session(self, before: Proxied, session: Session) -> None:
+        """Still the same connection."""
+        self.sessions[session] = self.sessions.pop(before)
+        self.door.left(before)
+        self.door.entered(session)
+        self._parting.discard(before)
+
+    def session_closed(self, session: Session | Proxied) -> None:
         slot = self.sessions.pop(session, None)
         if slot is not None:
             self._parting.discard(session)
+            self.door.left(session)
             self.count.listener_connection(slot, -1)
             if self.draining and not self.sessions:
                 self._leave()
@@ -128,9 +144,11 @@ class Worker:
             listener = self.snapshot.listeners[name]
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.count.listener_connections(listener.slot) >= listener.connections_limit:
-                self.count.over_limit(listener, client)
+            if not self.door.opens(listener, client):
                 connection.close()
+                return
+            if listener.proxies:
+                self._begin_proxied(listener, connection, client)
                 return
             session = Session(self, listener, connection, client)
         except Exception:
@@ -139,6 +157,17 @@ class Worker:
             return
         self.sessions[session] = listener.slot
         self.count.listener_connection(listener.slot, 1)
+        self.door.entered(session)
+
+    def _begin_proxied(self, listener: ListenerRuntime, connection: socket.socket, peer: str) -> None:
+        proxied = Proxied(self, listener, connection, peer)
+        self.sessions[proxied] = listener.slot
+        self.count.listener_connection(listener.slot, 1)
+        self.door.entered(proxied)
+        if listed(peer, listener.proxies):
+            proxied.begin()
+        else:
+            proxied.refuse(STRANGER, "only the networks of proxy_protocol.from may connect")
 
     # ---- deadlines
 
@@ -155,6 +184,8 @@ class Worker:
         for session in list(self.sessions if self.draining else self._parting):
             if session.phase is Phase.OPEN:
                 session.drain()  # its handshake or its exchange may have ended since it was told last
+        self._pacing.look(self.sessions, now)
+        self.count.tell_the_rest(now)
         self._sweeps += 1
         if not self._sweeps % LINKS_SWEEP:
             self.links.expire(now, self.snapshot.link_idle)
@@ -192,7 +223,7 @@ class Worker:
         """Look at live sessions in the light of the new snapshot, a few in each turn of the loop."""
         self._review(list(self.sessions))
 
-    def _review(self, sessions: list[Session]) -> None:
+    def _review(self, sessions: list[Session | Proxied]) -> None:
         for session in sessions[:REVIEWS_PER_TURN]:
             try:
                 if session.listener.name in self.snapshot.listeners:

@@ -5,7 +5,7 @@ Identity (`Target`) apart from state (`Report`): a reload brings new targets, an
 
 from __future__ import annotations
 
-import ssl
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
@@ -19,6 +19,25 @@ Label = Literal["connect", "timeout", "status", "body", "protocol", "unknown_dat
 """Why a probe failed, as a metric label."""
 
 
+class Opening(Protocol):
+    """What a connection to a node begins with before a check says anything, such as TLS. The caller plugs it in."""
+
+    def wrap(self, check: asyncio.Protocol, *, port: int) -> asyncio.Protocol:
+        """A protocol for a connection to this port, which does its part and then lets `check` speak.
+
+        Where it fails, `check` gets nothing but `connection_lost(OpeningError)`.
+        """
+
+
+class OpeningError(OSError):
+    """The connection was made, and the check has not come to say anything on it."""
+
+    def __init__(self, words: str = "", *, untrusted: bool = False) -> None:
+        super().__init__(words)
+        self.untrusted = untrusted
+        """It is the node's certificate that is not accepted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One node of one pool."""
@@ -30,9 +49,10 @@ class Target:
     checks: tuple[CheckConfig, ...] = ()
     snmp: tuple[str, int] | None = None
     """The agent's host and port; default: the node's host and the check's port."""
-    tls: ssl.SSLContext | None = field(default=None, compare=False)
-    """For nodes that speak TLS: HTTP checks do too."""
+    opening: Opening | None = field(default=None, compare=False)
+    """What a connection to this node begins with; None: nothing."""
     server_name: str | None = None
+    """Name of the node for the Host field; default: its host."""
 
 
 class Verdict(NamedTuple):

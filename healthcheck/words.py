@@ -80,10 +80,10 @@ def not_http() -> Words:
     return _of("http", "not_http", "got an answer that is not HTTP/1.1", "得到的应答不是 HTTP/1.1")
 
 
-def tls_failed(untrusted: bool) -> Words:
+def tls_failed(kind: str, *, untrusted: bool) -> Words:
     if untrusted:
-        return _of("http", "untrusted", "does not trust the node's certificate", "不信任节点的证书")
-    return _of("http", "tls_failed", "failed in the TLS handshake", "的 TLS 握手失败")
+        return _of(kind, "untrusted", "does not trust the node's certificate", "不信任节点的证书")
+    return _of(kind, "tls_failed", "failed in the TLS handshake", "的 TLS 握手失败")
 
 
 def status(code: int) -> Words:

@@ -4,3 +4,7 @@ from settings.errors import ConfigError, Problem
 from settings.types import Model, seconds
 
 __all__ = ["ConfigError", "Model", "Problem", "seconds"]
+
+from settings import twins
+
+twins.choose()

@@ -64,3 +64,20 @@ def parse_address(value: Any, *, names: bool = False, any_port: bool = False) ->
             return Address(host.lower(), port)
     wanted = "an IP address or a host name" if names else "an IP address"
     raise ValueError(f"the host must be {wanted}")
+
+
+def parse_network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """A network in CIDR form, or one address."""
+    if isinstance(value, (ipaddress.IPv4Network, ipaddress.IPv6Network)):
+        return value
+    try:
+        if not isinstance(value, str) or "%" in value:
+            raise ValueError
+        loose = ipaddress.ip_network(value, strict=False)
+        if "/" in value and not value.partition("/")[2].isdigit():  # 10.0.0.0/255.0.0.0 has two readings
+            raise ValueError
+    except ValueError:
+        raise ValueError("a network is ADDRESS/BITS, as 10.0.0.0/8 or fd00::/8, or one address") from None
+    if ip_address(value.partition("/")[0]) != loose.network_address:
+        raise ValueError(f"bits are set behind the mask; the network is {loose}")
+    return loose

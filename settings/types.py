@@ -5,6 +5,7 @@ Error texts say what is allowed; what was seen is added by `settings.translate`,
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from settings.addresses import Address, parse_address, parse_node_address
+from settings.addresses import Address, parse_address, parse_network, parse_node_address
 from settings.secret import Hidden, Secret
 from settings.units import (
     BYTE_RATE_PATTERN,
@@ -59,6 +60,7 @@ __all__ = [
     "Matching",
     "Model",
     "Name",
+    "Network",
     "NodeAddress",
     "Number",
     "Percent",
@@ -215,6 +217,15 @@ NodeAddress = Annotated[
     WithJsonSchema(_written(_ADDRESS_PATTERN, "127.0.0.1:18101")),
 ]
 """Where to connect to. A name is looked up once, by whoever loads the configuration."""
+
+Network = Annotated[
+    ipaddress.IPv4Network | ipaddress.IPv6Network,
+    Called("network"),
+    BeforeValidator(parse_network),
+    PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema(_written(r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", "10.0.0.0/8", "fd00::/8", "192.0.2.7")),
+]
+"""An IP network, or one address."""
 
 AgentAddress = Annotated[
     Address,

@@ -4,7 +4,8 @@ Two rules stand above all others. A message that two readers could frame differe
 repaired. And what leaves here is written anew from what was understood: no octet of a start line, a Host,
 a Content-Length or a Transfer-Encoding is passed on as it came.
 
-`request` and `response` are chosen here, so that a compiled twin of the same interface can take their place.
+`request` and `response` read heads; where it has been compiled, their twin `_scan` of the same interface takes their
+place, and hands back to them whatever is not perfectly ordinary.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from gateway.http1.chunks import LAST_CHUNK, ChunkReader, chunk_head, encode_chu
 from gateway.http1.framing import CHUNKED, UNTIL_CLOSE, HeadLimits
 from gateway.http1.request import RequestHead, parse_request
 from gateway.http1.response import ResponseHead, parse_response
+from settings.twins import COMPILED
 
 __all__ = [
     "CHUNKED",
@@ -28,3 +30,6 @@ __all__ = [
     "parse_request",
     "parse_response",
 ]
+
+if COMPILED:
+    from gateway.http1._scan import RequestHead, ResponseHead, parse_request, parse_response

@@ -35,7 +35,7 @@ HOP_BY_HOP: Final = frozenset(
 )
 """Say something about one connection only and end here (RFC 9110 section 7.6.1)."""
 
-_IDENTITY = frozenset(
+IDENTITY = frozenset(
     {
         b"cf-connecting-ip",
         b"cf-connecting-ipv6",
@@ -72,7 +72,7 @@ _IDENTITY = frozenset(
         b"x-rewrite-url",
     }
 )
-_IDENTITY_PREFIXES = (
+IDENTITY_PREFIXES = (
     b"client-cert",
     b"proxy-client-",
     b"ssl-",
@@ -141,7 +141,7 @@ def claims_identity(folded: bytes) -> bool:
     `HTTP_CLIENT_IP` and its like are CGI variables sent as header fields; much Java code asks for them.
     """
     name = folded.removeprefix(b"http-")
-    return name in _IDENTITY or name.startswith(_IDENTITY_PREFIXES)
+    return name in IDENTITY or name.startswith(IDENTITY_PREFIXES)
 
 
 def allowed_in_trailer(folded: bytes) -> bool:

@@ -20,8 +20,8 @@ def _classify(name: bytes) -> f.Rule:
     exact = name.lower() == folded
     if folded in FRAMING and not exact:
         raise BadRequest("a framing field in a misleading spelling")
-    if exact and folded in _RULES:
-        return _RULES[folded]
+    if exact and folded in RULES:
+        return RULES[folded]
     if folded in HOP_BY_HOP or folded == b"x-request-id" or claims_identity(folded):
         return f.Rule(f.drop)
     return f.Rule(f.canonical, folded not in f.NOT_REMEMBERED)
@@ -70,7 +70,7 @@ def _max_forwards(name: bytes, value: bytes) -> f.Note:
     return f.Note(f.MAX_FORWARDS, f.canonical(name, value))
 
 
-_RULES: Final = {
+RULES: Final = {
     b"connection": f.Rule(_connection),
     b"content-length": f.Rule(_length),
     b"expect": f.Rule(_expect),

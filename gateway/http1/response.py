@@ -52,10 +52,10 @@ class _StatusLine(NamedTuple):
     start: bytes
 
 
-_lines: dict[bytes, _StatusLine] = {}
+remembered: dict[bytes, _StatusLine] = {}
 
 
-def parse_response(data: bytes, limits: HeadLimits, *, method: bytes, upgrade: bool) -> ResponseHead | None:
+def parse_response(data: bytes, limits: HeadLimits, method: bytes, upgrade: bool) -> ResponseHead | None:
     """The head of the answer to a request with `method`; None if it is not complete yet.
 
     `upgrade`: the request asked for WebSocket, so that 101 is an answer. Raises NodeProtocolError.
@@ -67,7 +67,7 @@ def parse_response(data: bytes, limits: HeadLimits, *, method: bytes, upgrade: b
     if end > limits.head:
         raise NodeProtocolError("the response head is longer than the limit")
     lines = data[:end].split(CRLF, limits.fields + 1)
-    line = _lines.get(lines[0]) or _read_status_line(lines[0])
+    line = remembered.get(lines[0]) or read_status_line(lines[0])
     if len(lines) - 1 > limits.fields:
         raise NodeProtocolError("more field lines than the limit")
     known = _memo.lines.get
@@ -149,8 +149,8 @@ def _classify(name: bytes) -> f.Rule:
     if name.lower() != folded:
         if folded in FRAMING:
             raise NodeProtocolError("a framing field in a misleading spelling")
-    elif folded in _RULES:
-        return _RULES[folded]
+    elif folded in RULES:
+        return RULES[folded]
     if folded in HOP_BY_HOP:
         return f.Rule(f.drop)
     return f.Rule(f.canonical, folded not in f.NOT_REMEMBERED)
@@ -187,7 +187,7 @@ def _vary(name: bytes, value: bytes) -> bytes:
     return f.canonical(name, value if _VARIES_BY_CLIENT.isdisjoint(members) else b"*")
 
 
-_RULES: Final = {
+RULES: Final = {
     b"connection": f.Rule(_connection),
     b"content-length": f.Rule(_length),
     b"date": f.Rule(_date),
@@ -197,20 +197,20 @@ _RULES: Final = {
 }
 
 
-def _read_status_line(line: bytes) -> _StatusLine:
+def read_status_line(line: bytes) -> _StatusLine:
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
         raise NodeProtocolError("not a status line of HTTP/1.0 or HTTP/1.1")
     status = int(match[2])
     start = b"HTTP/1.1 %d %b\r\n" % (status, match[3] or b"")
-    return f.remember(_lines, line, _StatusLine(status, match[1] == b"0", start))
+    return f.remember(remembered, line, _StatusLine(status, match[1] == b"0", start))
 
 
 def _refuse_early(data: bytes, limits: HeadLimits) -> None:
     """Refuse an unfinished head that can no longer become a good one, as soon as that shows."""
     cut = data.find(CRLF)
     if cut >= 0:
-        _ = _lines.get(data[:cut]) or _read_status_line(data[:cut])
+        _ = remembered.get(data[:cut]) or read_status_line(data[:cut])
         if data.count(b"\n", cut) - 1 > limits.fields:
             raise NodeProtocolError("more field lines than the limit")
     elif not _LINE_BEGUN.startswith(data[: len(_LINE_BEGUN)]):

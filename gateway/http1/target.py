@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from gateway.errors import BadRequest
 
-_PRINTABLE = re.compile(rb"[\x21\x22\x24-\x7e]+")  # no '#': a fragment never travels
+PRINTABLE = re.compile(rb"[\x21\x22\x24-\x7e]+")  # no '#': a fragment never travels
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(/[^?]*)?(\?.*)?")
 
 # Stricter than RFC 3986: no percent escapes and no sub-delims. A comma would be two Hosts merged by someone,
@@ -38,7 +38,7 @@ class Target(NamedTuple):
 
 def parse_target(method: bytes, raw: bytes) -> Target:
     """Read a request target; CONNECT's authority form is refused before this is called."""
-    if not _PRINTABLE.fullmatch(raw):
+    if not PRINTABLE.fullmatch(raw):
         raise BadRequest("the request target holds an octet that must be escaped")
     if raw == b"*":
         if method != b"OPTIONS":

@@ -12,7 +12,7 @@ from healthcheck.config import HttpCheck
 from healthcheck.probes.connecting import verdict_of
 from healthcheck.probes.http_answer import HttpAnswer
 from healthcheck.probes.snmp_poller import SnmpPoller
-from healthcheck.target import Target, Verdict
+from healthcheck.target import OpeningError, Target, Verdict
 
 
 class HttpProbe:
@@ -22,16 +22,14 @@ class HttpProbe:
         self._check = check
         self._host, self._port = target.host, check.port or target.port
         self._request = request(target, check, self._port)
-        self._tls = target.tls
-        self._server_name = (target.server_name or target.host) if target.tls else None
+        self._opening = target.opening
 
     async def __call__(self) -> Verdict:
         loop = asyncio.get_running_loop()
         exchange = _Exchange(self._request, HttpAnswer(self._check), loop.create_future())
+        protocol = exchange if self._opening is None else self._opening.wrap(exchange, port=self._port)
         try:
-            transport, _ = await loop.create_connection(
-                lambda: exchange, self._host, self._port, ssl=self._tls, server_hostname=self._server_name
-            )
+            transport, _ = await loop.create_connection(lambda: protocol, self._host, self._port)
         except TimeoutError:
             raise
         except OSError as error:
@@ -39,7 +37,6 @@ class HttpProbe:
         try:
             return await exchange.verdict
         finally:
-            # Not close(): over TLS that waits for the peer's close_notify, and the peer may be what is broken.
             transport.abort()
 
 
@@ -74,4 +71,5 @@ class _Exchange(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # also after the peer's FIN
         if not self.verdict.done():
-            self.verdict.set_result(self._answer.end())
+            failed = verdict_of("http", exc) if isinstance(exc, OpeningError) else None
+            self.verdict.set_result(failed or self._answer.end())

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ssl
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from certs.config import UpstreamTLSConfig
+from certs.upstream import NodeTLS
+from gateway.complaints import Complaints
+from gateway.probe_opening import NodeOpening
 from healthcheck.config import CheckConfig, HttpCheck, TcpCheck
 from healthcheck.monitor import Monitor
 from healthcheck.target import Target
+from settings.types import Address
+from tests.support.node_tls import NAME, NodePki, serving
 from tests.support.nodes import (
     RecordingNode,
     RefusingNode,
@@ -36,6 +36,7 @@ from tests.support.nodes import (
 from tests.support.reports import Heard, watching
 
 INTERVAL, TIMEOUT = 0.3, 0.25
+TCP = CheckConfig(tcp=TcpCheck(), interval=INTERVAL, timeout=TIMEOUT, fall=3, rise=2)
 
 
 def http(interval: float = INTERVAL, timeout: float = TIMEOUT, **settings: Any) -> CheckConfig:
@@ -346,48 +347,41 @@ def test_a_publisher_that_raises_stops_nothing(caplog: pytest.LogCaptureFixture)
     assert "publishing node failed" in caplog.text
 
 
-def self_signed(folder: Path) -> Path:
-    """Certificate and key for node.internal in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node.internal")])
-    today = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("node.internal")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path = folder / "node.pem"
-    path.write_bytes(private + certificate.public_bytes(pem))
-    return path
-
-
 def test_a_node_that_speaks_tls_is_checked_over_tls_and_by_name(tmp_path: Path) -> None:
+    pki = NodePki(tmp_path)
+
+    def opening(name: str, anchor: Path) -> NodeOpening:
+        settings = UpstreamTLSConfig(anchors=(anchor,), server_name=name)
+        tls = NodeTLS.build(settings, {str(anchor): anchor.read_bytes()})
+        return NodeOpening(tls, Address("127.0.0.1", 1), Complaints("pool"))
+
     async def story() -> None:
         heard = Heard()
-        path = self_signed(tmp_path)
-        serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        serving.load_cert_chain(path)
-        trusting, blind = ssl.create_default_context(cafile=str(path)), ssl.create_default_context()
-        with RecordingNode(ok(), tls=serving) as node, RecordingNode(garbage(b"no TLS here\r\n")) as plain:
+        trusting = opening(NAME, pki.anchor)
+        with (
+            RecordingNode(ok(), tls=serving(pki.good)) as node,
+            RecordingNode(garbage(b"no TLS here\r\n")) as plain,
+        ):
             async with watching(
                 heard,
                 [
-                    target(node.port, tls=trusting, server_name="node.internal"),
-                    target(node.port, name="other name", tls=trusting, server_name="elsewhere.internal"),
-                    target(node.port, name="unknown issuer", tls=blind, server_name="node.internal"),
-                    target(plain.port, name="plain", tls=trusting, server_name="node.internal"),
+                    target(node.port, opening=trusting, server_name=NAME),
+                    target(node.port, TCP, name="tcp", opening=trusting),
+                    target(node.port, name="other name", opening=opening("elsewhere.internal", pki.anchor)),
+                    target(node.port, TCP, name="tcp other name", opening=opening("elsewhere.internal", pki.anchor)),
+                    target(node.port, name="unknown issuer", opening=opening(NAME, pki.clients_anchor)),
+                    target(plain.port, name="plain", opening=trusting),
+                    target(plain.port, TCP, name="tcp plain", opening=trusting),
                     target(node.port, name="asked plainly"),
                 ],
             ):
                 await heard.state("up")
-                for name in ("other name", "unknown issuer", "plain", "asked plainly"):
+                await heard.state("up", "tcp")
+                for name in ("other name", "tcp other name", "unknown issuer", "plain", "tcp plain", "asked plainly"):
                     await heard.state("down", name)
-            assert node.requests[0].value(b"host") == f"node.internal:{node.port}".encode()
+            assert node.requests[0].value(b"host") == f"{NAME}:{node.port}".encode()
         assert heard.latest("other name").active_reason.code == "http_untrusted"
+        assert heard.latest("tcp other name").active_reason.code == "tcp_untrusted"
         assert heard.latest("unknown issuer").active_reason.code == "http_untrusted"
         assert set(heard.labels("plain")) <= {"protocol", "timeout"}
 

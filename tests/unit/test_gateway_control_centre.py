@@ -57,6 +57,7 @@ class Desk:
             "since": 1234.0,
             "success": True,
             "restarts": 0,
+            "node_files": {},
         }
         self.say("configure", config, Briefing(**(values | changes)))
 

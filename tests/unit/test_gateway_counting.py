@@ -95,8 +95,11 @@ def test_connections_go_up_and_down(desk: Desk) -> None:
     for change, total in ((1, 1), (1, 2), (-1, 1), (-1, 0)):
         desk.count.listener_connection(1, change)
         desk.count.institution_connection(1, change)
-        assert (desk.count.listener_connections(1), desk.count.institution_connections(1)) == (total, total)
-    assert desk.count.listener_connections(0) == 0
+        assert (desk.count.admitted(1), desk.count.institution_connections(1)) == (total, total)
+    desk.count.listener_connection(1, 3)
+    desk.count.listener_stranger(1, 2)
+    assert desk.count.admitted(1) == 1, "strangers are open and not admitted"
+    assert desk.count.admitted(0) == 0
 
 
 def test_an_exchange_is_in_flight_until_its_end(desk: Desk) -> None:
@@ -150,7 +153,7 @@ def test_whoever_is_turned_away_later_or_earlier_is_counted_too(desk: Desk) -> N
     start = len(REFUSAL_REASONS)
     desk.count.turned_away(1, "route_forbidden")
     assert desk.row.listener_refusals[start + REFUSAL_INDEX["route_forbidden"]] == 1
-    desk.count.over_limit(session().listener, "127.0.0.1")
+    desk.count.over_limit(session().listener, "127.0.0.1", "connections of the listener", 0.0)
     assert desk.row.listener_refusals[start + REFUSAL_INDEX["limit_exceeded"]] == 1
     assert desk.line()["detail"] == "connections of the listener"
 

@@ -16,7 +16,7 @@ from settings.fields import spot
 def document(tmp_path: Path) -> Document:
     path = tmp_path / "a.yaml"
     path.write_text(
-        "listeners: {a: {limits: {minimum_rate: 1B/s}}, b: {limits: {head: 1KiB}}}\n"
+        "admin: {tls: {}}\n"
         "pools:\n"
         "  a: {policy: hash, retries: {attempts: 2}}\n"
         "  b: {policy: round_robin, queue: {}, retries: {budget: 10%}}\n"
@@ -27,7 +27,7 @@ def document(tmp_path: Path) -> Document:
 def test_only_what_is_written_is_told_at_its_place(document: Document) -> None:
     told = [(problem.line, problem.column, problem.path) for problem in not_in_force(document)]
     assert told == [
-        (1, 26, "listeners.a.limits.minimum_rate"),
+        (1, 9, "admin.tls"),
         (3, 7, "pools.a.policy"),
         (4, 28, "pools.b.queue"),
         (4, 49, "pools.b.retries.budget"),
@@ -35,7 +35,7 @@ def test_only_what_is_written_is_told_at_its_place(document: Document) -> None:
 
 
 def test_the_line(document: Document) -> None:
-    assert str(not_in_force(document)[0]).endswith("listeners.a.limits.minimum_rate: accepted, not yet in force")
+    assert str(not_in_force(document)[1]).endswith("pools.a.policy: accepted, not yet in force")
 
 
 @pytest.mark.parametrize("later", NOT_IN_FORCE, ids=lambda later: later.path)

@@ -65,6 +65,7 @@ class World:
             endpoints={node.address: ("127.0.0.1", 80) for node in self.nodes},
             retries=retries,
             connect_timeout=3.0,
+            preamble=None,
         )
         worker = SimpleNamespace(links=self, count=self)
         self.search = Placement(cast("Any", worker), cast("Any", pool), self._send, self.given_up.append)

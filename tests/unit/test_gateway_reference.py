@@ -25,5 +25,5 @@ def test_both_are_written(tmp_path: Path) -> None:
 
 def test_the_page_says_what_is_not_in_force() -> None:
     page = GENERATED["docs/configuration.md"]()
-    assert "`pools.*.upstream_tls`: requests to this pool are refused until it is" in page
+    assert "`admin.tls`: the admin API is plain HTTP on loopback" in page
     assert "| `slow_start` | duration | `30s` |" in page

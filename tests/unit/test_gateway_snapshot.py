@@ -74,10 +74,29 @@ def test_who_has_no_entry_shares_one_slot(gateway: Gateway, board: Scoreboard) -
     assert (stranger.id, stranger.slot, stranger.enabled) == ("H999999999", snapshot.unlisted_slot, True)
 
 
-def test_a_pool_whose_nodes_were_to_be_spoken_to_in_tls_refuses(gateway: Gateway, board: Scoreboard) -> None:
-    gateway.config["pools"]["settlement"]["upstream_tls"] = {"anchors": ["pki/ca.pem"], "server_name": "node.test"}
-    snapshot = build(bundled(gateway), blank_stock(1), board, 0).snapshot
-    assert "TLS" in snapshot.pools["settlement"].refuses
+def test_tls_to_nodes_goes_on_with_its_sessions_while_its_trust_stays(gateway: Gateway, board: Scoreboard) -> None:
+    tls = {"anchors": ["pki/ca.pem"], "server_name": "node.test"}
+    gateway.config["pools"]["settlement"]["upstream_tls"] = tls
+    stock = blank_stock(1)
+    bundle = bundled(gateway)
+    first = build(bundle, stock, board, 0).snapshot
+    preamble = first.pools["settlement"].preamble
+    assert preamble is not None
+    assert first.link_idle == {preamble.kind(NODE): 300.0}
+    assert preamble.kind(NODE) == preamble.key(NODE, None) != NODE
+    second = build(bundled(gateway, bundle, 1), stock, board, 0, first).snapshot
+    assert second.pools["settlement"].preamble is preamble
+    tls["server_name"] = "other.test"
+    third = build(bundled(gateway, bundle, 1), stock, board, 0, second).snapshot.pools["settlement"].preamble
+    assert third is not None
+    assert third is not preamble
+    assert third.kind(NODE) != preamble.kind(NODE)
+    assert third.complaints is preamble.complaints
+    gateway.config["pools"]["settlement"]["upstream_tls"] = {"anchors": ["pki/gateway.pem"]}
+    spoiled = bundled(gateway, bundle, 1)
+    spoiled = replace(spoiled, files={**spoiled.files, str(gateway.world.folder / "gateway.pem"): b"nonsense"})
+    with pytest.raises(SnapshotError, match=r"^listeners\.settlement|^pools\.settlement"):
+        build(spoiled, stock, board, 0)
 
 
 def test_no_file_is_touched(gateway: Gateway, board: Scoreboard) -> None:

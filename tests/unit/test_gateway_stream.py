@@ -25,6 +25,7 @@ from certs.authority import Authority
 from certs.contexts import MODES, OPTIONS
 from gateway import stream as module
 from gateway import tls_stream as tls_module
+from gateway import wire
 from gateway.stream import Stream, StreamError
 from gateway.tls_stream import TLSStream, tls_reason
 
@@ -722,12 +723,20 @@ class ScriptedTLS:
     def set_app_data(self, _data: object) -> None: ...
 
 
+@pytest.fixture
+def pure_wire(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiled twins would ask OpenSSL itself and not the script."""
+    for name, function in wire.PURE_TWINS.items():
+        monkeypatch.setattr(wire, name, function)
+
+
 def scripted() -> tuple[Owner, ScriptedTLS, socket.socket]:
     ours, peer = tcp()
     tls = ScriptedTLS()
     return Owner(TLSStream(asyncio.get_running_loop(), ours, cast("SSL.Connection", tls))), tls, peer
 
 
+@pytest.mark.usefixtures("pure_wire")
 def test_a_read_that_has_to_write_first_goes_on_when_the_socket_takes_it(play: Callable[[Story], None]) -> None:
     async def story() -> None:
         owner, tls, peer = scripted()
@@ -742,6 +751,7 @@ def test_a_read_that_has_to_write_first_goes_on_when_the_socket_takes_it(play: C
     play(story)
 
 
+@pytest.mark.usefixtures("pure_wire")
 @pytest.mark.parametrize("first", ["read", "write"])
 def test_a_read_that_has_to_write_first_loses_no_write(play: Callable[[Story], None], first: str) -> None:
     """Both wait for the same readiness of the same descriptor."""
@@ -777,6 +787,7 @@ def test_a_read_that_has_to_write_first_loses_no_write(play: Callable[[Story], N
     play(story)
 
 
+@pytest.mark.usefixtures("pure_wire")
 def test_closing_waits_for_the_queue_and_for_nothing_else(play: Callable[[Story], None]) -> None:
     async def story() -> None:
         owner, tls, peer = scripted()

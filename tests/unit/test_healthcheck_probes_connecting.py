@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import errno
 import socket
-import ssl
 
 import pytest
 
 from healthcheck.probes.connecting import verdict_of
+from healthcheck.target import OpeningError
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,8 @@ from healthcheck.probes.connecting import verdict_of
         (ConnectionResetError(errno.ECONNRESET, "x"), "http_connect_failed", "connect"),
         (OSError(errno.EMFILE, "x"), "http_connect_failed", "connect"),
         (socket.gaierror(socket.EAI_NONAME, "evil text from a resolver"), "http_connect_failed", "connect"),
-        (ssl.SSLCertVerificationError("evil text from a certificate"), "http_untrusted", "protocol"),
-        (ssl.SSLError(1, "wrong version"), "http_tls_failed", "protocol"),
+        (OpeningError("evil text from a certificate", untrusted=True), "http_untrusted", "protocol"),
+        (OpeningError("wrong version"), "http_tls_failed", "protocol"),
     ],
 )
 def test_failures_are_named_without_foreign_text(error: OSError, code: str, label: str) -> None:

@@ -1,0 +1,118 @@
+"""Which clients are too slow: looks at a share of a worker's sessions at each sweep, so that every one is seen once a
+second, and ends those below their listener's `minimum_rate`.
+
+Nothing is counted on the way of a request. What a transfer has moved is in the request's body and in the kernel's
+counters of the connection; the kernel's send buffer would hide a reader that takes nothing.
+
+Charged is only time in which the client has to move: for an upload, while we read from it (a node that takes no more
+stops that); for an answer, while octets wait that its window has no room for. A node that is slow to answer or to
+read, a tunnel and an idle connection cost nobody anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+from typing import TYPE_CHECKING, Final
+
+from gateway.errors import RequestTimeout
+from gateway.pace import GRACE, Pace
+from gateway.session import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from gateway.session import Session
+
+log = logging.getLogger("settlegate.pacing")
+
+SHARES: Final = 4
+"""Sweeps until every session has been looked at."""
+_RECENT: Final = 1.5
+"""Seconds for which a connection counts as just become idle: its last answer may still lie in the kernel."""
+_ACKNOWLEDGED: Final = slice(120, 128)
+_UNSENT: Final = slice(144, 148)
+"""Where `struct tcp_info` of Linux counts octets the peer has acknowledged, and those it has no window for."""
+
+
+class Transfer:
+    """What is remembered of a session between two looks."""
+
+    __slots__ = ("answer", "began", "body")
+
+    def __init__(self, now: float, acknowledged: int) -> None:
+        self.answer = Pace(now, acknowledged)
+        self.body: Pace | None = None
+        self.began = 0.0
+        """Of the exchange whose body that is."""
+
+    def __repr__(self) -> str:
+        return f"<Transfer body={self.body!r} answer={self.answer!r}>"
+
+
+class Pacing:
+    """One worker's."""
+
+    def __init__(self) -> None:
+        self._turn = 0
+
+    def look(self, sessions: Collection[Session], now: float) -> None:
+        """Look at the next share, and end whoever is too slow."""
+        self._turn = (self._turn + 1) % SHARES
+        slow = [session for session in list(sessions)[self._turn :: SHARES] if _concerns(session, now)]
+        for session in slow:
+            try:
+                _judge(session, now)
+            except Exception:
+                log.exception("closing %r after an unexpected error", session)
+                session.abort()
+
+
+def _concerns(session: Session, now: float) -> bool:
+    """Whether there may be something to look at: this runs for every session, most of which are idle."""
+    listener = session.listener
+    if not listener.minimum_rate or session.phase is Phase.HANDSHAKE:
+        return False
+    return (
+        session.exchange is not None
+        or session.transfer is not None
+        or session.stream.queued > 0
+        or session.deadline > now + listener.idle_timeout - _RECENT
+    )
+
+
+def _judge(session: Session, now: float) -> None:
+    exchange, stream, listener = session.exchange, session.stream, session.listener
+    if exchange is not None and exchange.tunnel:
+        session.transfer = None
+        return
+    acknowledged, unsent = _kernel(stream.sock)
+    behind = stream.queued > 0 or unsent > 0
+    if exchange is None and not behind:
+        session.transfer = None
+        return
+    transfer = session.transfer
+    if transfer is None:
+        session.transfer = transfer = Transfer(now, acknowledged)
+    rate, most = listener.minimum_rate, max(GRACE, listener.body_timeout)
+    if exchange is not None:
+        if transfer.body is None or transfer.began != exchange.started:
+            transfer.body, transfer.began = Pace(now, 0), exchange.started
+        octets = exchange.body.octets
+        # Who has asked for leave to send (100-continue) waits for the node's word.
+        owed = stream.reading and exchange.awaits_body() and (octets > 0 or not exchange.head.expect_continue)
+        if not transfer.body.look(now, octets, rate=rate, most=most, owed=owed):
+            session.too_slow(RequestTimeout(f"the request body came at less than {rate} octets a second"))
+            return
+    if not transfer.answer.look(now, acknowledged, rate=rate, most=most, owed=behind):
+        session.too_slow(RequestTimeout(f"the answer was taken at less than {rate} octets a second"))
+
+
+def _kernel(sock: socket.socket) -> tuple[int, int]:
+    """Octets the peer has acknowledged so far, and octets that wait for room in its window."""
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNSENT.stop)
+    except OSError:
+        return 0, 0
+    return int.from_bytes(info[_ACKNOWLEDGED], sys.byteorder), int.from_bytes(info[_UNSENT], sys.byteorder)
