@@ -6,7 +6,7 @@
         "depends": [],
         "name": "balancer._pick",
         "sources": [
-            "/work/main/balancer/_pick.pyx"
+            "balancer/_pick.pyx"
         ]
     },
     "module_name": "balancer._pick"
@@ -1616,12 +1616,12 @@ static const char * const __pyx_cfilenm = __FILE__;
 
 static const char* const __pyx_f[] = {
   "balancer/_pick.pyx",
-  ".venv/lib/python3.11/site-packages/Cython/Includes/cpython/contextvars.pxd",
-  ".venv/lib/python3.11/site-packages/Cython/Includes/cpython/array.pxd",
+  "cpython/contextvars.pxd",
+  "array.pxd",
   "(tree fragment)",
-  ".venv/lib/python3.11/site-packages/Cython/Includes/cpython/type.pxd",
-  ".venv/lib/python3.11/site-packages/Cython/Includes/cpython/bool.pxd",
-  ".venv/lib/python3.11/site-packages/Cython/Includes/cpython/complex.pxd",
+  "cpython/type.pxd",
+  "cpython/bool.pxd",
+  "cpython/complex.pxd",
 };
 /* #### Code section: utility_code_proto_before_types ### */
 /* Atomics.proto (used by UnpackUnboundCMethod) */

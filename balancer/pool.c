@@ -5,7 +5,7 @@
     "distutils": {
         "name": "balancer.pool",
         "sources": [
-            "/work/main/balancer/pool.py"
+            "balancer/pool.py"
         ]
     },
     "module_name": "balancer.pool"

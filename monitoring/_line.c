@@ -6,7 +6,7 @@
         "depends": [],
         "name": "monitoring._line",
         "sources": [
-            "/work/main/monitoring/_line.pyx"
+            "monitoring/_line.pyx"
         ]
     },
     "module_name": "monitoring._line"
@@ -1486,7 +1486,7 @@ static const char * const __pyx_cfilenm = __FILE__;
 
 static const char* const __pyx_f[] = {
   "monitoring/_line.pyx",
-  ".venv/lib/python3.11/site-packages/Cython/Includes/cpython/type.pxd",
+  "cpython/type.pxd",
 };
 /* #### Code section: utility_code_proto_before_types ### */
 /* Atomics.proto (used by UnpackUnboundCMethod) */
