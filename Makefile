@@ -2,8 +2,9 @@
 # make test        format, lint, types, import contracts, tests
 # make test-pure   the tests of the relay, with nothing compiled in use
 # make fuzz        each fuzz target for SECONDS (600 by default)
+# make bench       side by side with nginx and HAProxy: about twelve minutes; make bench BENCH=--quick, see bench/README.md
 # make fix         format, and mend what ruff can mend
-.PHONY: demo test test-pure fuzz fix lint clean
+.PHONY: demo test test-pure fuzz bench fix lint clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,6 +26,10 @@ test-pure: $(VENV)/installed-for-tests
 
 fuzz: $(VENV)/installed-for-tests $(VENV)/compiled
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+bench: $(VENV)/installed-for-bench $(VENV)/compiled
+	@sh bench/debian-packages.sh
+	$(BIN)/python -m bench $(BENCH)
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .
@@ -55,6 +60,10 @@ $(VENV)/compiled: $(VENV)/installed $(COMPILED)
 	    $(BIN)/python -W ignore -c 'import setuptools; setuptools.setup()' --quiet build_ext --inplace; fi
 	touch $@
 
+$(VENV)/installed-for-bench: $(VENV)/bin/python pyproject.toml requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[bench]'
+	touch $@ $(VENV)/installed
+
 clean:
 	rm -f $(wildcard $(addsuffix .*.so,$(basename $(COMPILED))) $(addsuffix .c,$(basename $(COMPILED))))
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/work

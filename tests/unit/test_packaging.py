@@ -79,7 +79,7 @@ def test_the_wheel_takes_our_packages_and_no_others() -> None:
 
 
 def test_scripts_are_shell_that_parses() -> None:
-    for script in ("deploy/make-venv.sh", "tests/debian-packages.sh", ".ci/run"):
+    for script in ("deploy/make-venv.sh", "tests/debian-packages.sh", "bench/debian-packages.sh", ".ci/run"):
         path = ROOT / script
         assert path.stat().st_mode & 0o111, script
         subprocess.run(["sh", "-n", str(path)], check=True)
