@@ -23,6 +23,8 @@ need opensc "keys on a hardware token" command -v pkcs11-tool
 need curl "keys on a hardware token, the commands of the quick start" command -v curl
 need openssl "keys on a hardware token" command -v openssl
 need libengine-pkcs11-openssl "keys on a hardware token" openssl engine pkcs11
+need nginx "the conformance suite's comparison" command -v nginx
+need haproxy "the conformance suite's comparison" command -v haproxy
 need prometheus "promtool's opinion of /metrics" command -v promtool
 [ -n "$missing" ] || exit 0
 
