@@ -10,7 +10,7 @@ from tests.conformance.proxies import without_own
 from tests.support import http1_h11
 from tests.support.http1_strict import Malformed, Message, requests, take_response
 
-Plain = tuple[tuple[bytes, bytes], dict[bytes, list[bytes]], bytes, dict[bytes, list[bytes]]]
+Plain = tuple[tuple[bytes, bytes], dict[bytes, list[bytes]], bytes, dict[bytes, list[bytes]], bytes]
 
 
 def plain(message: Message) -> Plain:
@@ -20,7 +20,7 @@ def plain(message: Message) -> Plain:
     for found, into in ((message.fields, fields), (message.trailers, trailers)):
         for name, value in found:
             into.setdefault(name, []).append(value)
-    return message.line, fields, message.body, trailers
+    return message.line, fields, message.body, trailers, message.version
 
 
 def intended(case: RequestCase) -> list[Message]:
@@ -77,7 +77,7 @@ def judge_response(case: ResponseCase, seen: Seen) -> list[str]:
         if seen.caught.clean:
             complaints.append("the cut was called an orderly end")
     if not case.cut:
-        expected = [plain(_without_trace(_taken(octets, method))) for octets in case.told]
+        expected = [plain(_without_trace(taken(octets, method))) for octets in case.told]
         complaints += _compare("the client", [plain(_without_trace(message)) for message in read], expected)
     on_one = len({line.number for line in seen.lines}) == 1
     if stays and on_one != case.reused:
@@ -85,7 +85,7 @@ def judge_response(case: ResponseCase, seen: Seen) -> list[str]:
     return complaints
 
 
-def _taken(octets: bytes, method: bytes) -> Message:
+def taken(octets: bytes, method: bytes) -> Message:
     found = take_response(octets, 0, method=method, ended=True)
     assert found is not None, octets
     return found[0]

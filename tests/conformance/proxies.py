@@ -166,8 +166,8 @@ class Debian:
         shutil.rmtree(self._folder)
 
     def talk(self, data: bytes, *, singly: bool, fin: bool, until: bytes) -> Caught:
-        """Always whole and always with an end: what they do with a half-closed client is theirs to know."""
-        return talk_plain(str(self._socket), data, fin=True, until=until)
+        """Always whole."""
+        return talk_plain(str(self._socket), data, fin=fin, until=until)
 
 
 def found(program: str) -> str | None:

@@ -29,7 +29,7 @@ def requests(data: bytes) -> Read:
         rest = server.trailing_data[0]
         if not rest:
             break
-        server.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
+        server.send(h11.Response(status_code=404, headers=[("Content-Length", "0")]))  # 200 would agree to CONNECT
         server.send(h11.EndOfMessage())
         if server.our_state is not h11.DONE or server.their_state is not h11.DONE:
             break  # the sender has said that this was its last message
@@ -64,6 +64,7 @@ def responses(data: bytes, methods: list[bytes], *, ended: bool) -> Read:
 
 def _next(connection: h11.Connection) -> Message | None:
     line: tuple[bytes, bytes] | None = None
+    version = b""
     fields: Fields = ()
     body = b""
     while True:
@@ -72,15 +73,18 @@ def _next(connection: h11.Connection) -> Message | None:
             return None
         if isinstance(event, h11.Request):
             line, fields = (event.method, event.target), _fields(event.headers)
+            version = event.http_version
         elif isinstance(event, h11.InformationalResponse):
-            return Message((b"%d" % event.status_code, bytes(event.reason)), _fields(event.headers))
+            line, fields = (b"%d" % event.status_code, bytes(event.reason)), _fields(event.headers)
+            return Message(line, fields, version=event.http_version)
         elif isinstance(event, h11.Response):
             line, fields = (b"%d" % event.status_code, bytes(event.reason)), _fields(event.headers)
+            version = event.http_version
         elif isinstance(event, h11.Data):
             body += event.data
         elif isinstance(event, h11.EndOfMessage):
             assert line is not None
-            return Message(line, fields, body, _fields(event.headers))
+            return Message(line, fields, body, _fields(event.headers), version)
 
 
 def _fields(headers: object) -> Fields:

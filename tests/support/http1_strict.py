@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t \x21-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
-REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/1\.1")
-STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-5][0-9][0-9]) ([\t \x21-\x7e\x80-\xff]*)")
-NUMBER = re.compile(rb"0|[1-9][0-9]{0,18}")
+REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/(1\.[01])")
+STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-5][0-9][0-9]) ([\t \x21-\x7e\x80-\xff]*)")
+NUMBER = re.compile(rb"[0-9]{1,19}")
 SIZE = re.compile(rb"([0-9a-fA-F]{1,15})\r\n")
 
 Fields = tuple[tuple[bytes, bytes], ...]
@@ -30,6 +30,7 @@ class Message(NamedTuple):
     fields: Fields
     body: bytes = b""
     trailers: Fields = ()
+    version: bytes = b"1.1"
 
     def values(self, name: bytes) -> list[bytes]:
         return [value for key, value in self.fields if key == name]
@@ -60,14 +61,14 @@ def take_request(data: bytes, at: int = 0) -> tuple[Message, int] | None:
     match = REQUEST_LINE.fullmatch(first)
     if match is None:
         raise Malformed(f"request line {first!r}")
-    if len(_values(fields, b"host")) != 1:
+    if len(_values(fields, b"host")) > 1 or not (_values(fields, b"host") or match[3] == b"1.0"):
         raise Malformed("not one Host")
     length = _framing(fields)
     body = _body(data, at, 0 if length is None else length)
     if body is None:
         return None
     payload, trailers, at = body
-    return Message((match[1], match[2]), fields, payload, trailers), at
+    return Message((match[1], match[2]), fields, payload, trailers, match[3]), at
 
 
 def take_response(data: bytes, at: int, *, method: bytes, ended: bool) -> tuple[Message, int] | None:
@@ -79,7 +80,7 @@ def take_response(data: bytes, at: int, *, method: bytes, ended: bool) -> tuple[
     match = STATUS_LINE.fullmatch(first)
     if match is None:
         raise Malformed(f"status line {first!r}")
-    status = match[1]
+    version, status, reason = match.groups()
     length = _framing(fields)
     if status[:1] == b"1" or status == b"204":
         if length is not None:
@@ -88,12 +89,12 @@ def take_response(data: bytes, at: int, *, method: bytes, ended: bool) -> tuple[
     elif method == b"HEAD" or status == b"304":
         length = 0
     if length is None:
-        return (Message((status, match[2]), fields, data[at:]), len(data)) if ended else None
+        return (Message((status, reason), fields, data[at:], (), version), len(data)) if ended else None
     body = _body(data, at, length)
     if body is None:
         return None
     payload, trailers, at = body
-    return Message((status, match[2]), fields, payload, trailers), at
+    return Message((status, reason), fields, payload, trailers, version), at
 
 
 def _head(data: bytes, at: int) -> tuple[bytes, Fields, int] | None:
@@ -111,7 +112,8 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
     value = value.strip(b" \t")
     if not colon or not TOKEN.fullmatch(name) or not VALUE.fullmatch(value):
         raise Malformed(f"field line {line!r}")
-    return name.lower(), value
+    name = name.lower()
+    return name, value.lower() if name == b"transfer-encoding" else value
 
 
 def _values(fields: Fields, name: bytes) -> list[bytes]:
@@ -124,7 +126,7 @@ def _framing(fields: Fields) -> int | None:
     if len(lengths) + len(codings) > 1:
         raise Malformed("more than one field that frames")
     if codings:
-        if codings != [b"chunked"]:
+        if codings[0].lower() != b"chunked":
             raise Malformed(f"coding {codings[0]!r}")
         return -1
     if not lengths:

@@ -48,12 +48,12 @@ _T.passed("CL.0 by Expect", post(b"Expect: 100-continue", _LENGTH, body=SMUGGLED
 _T.refused("CL.0 by Connection", post(b"Connection: Content-Length", _LENGTH, body=SMUGGLED), rfc="9110 §7.6.1")
 _T.refused(
     "TE hidden from the node by Connection",
-    post(b"Connection: close, transfer-encoding", b"Transfer-Encoding: chunked", body=END + SMUGGLED),
+    post(b"Connection: close, transfer-encoding", b"Transfer-Encoding: chunked", body=END),
     rfc="9110 §7.6.1",
 )
 _T.refused(
     "TE hidden from the node by Connection, other spelling",
-    post(b"Connection: transfer_encoding", b"Transfer-Encoding: chunked", body=END + SMUGGLED), rfc="9110 §7.6.1",
+    post(b"Connection: transfer_encoding", b"Transfer-Encoding: chunked", body=END), rfc="9110 §7.6.1",
 )  # fmt: skip
 _T.refused("a head that a bare LF ends early", get(b"X: 1\n\nGET /smuggled HTTP/1.1", HOST), rfc="9112 §2.2")
 _T.refused("a head that a bare CR ends early", get(b"X: 1\r\rGET /smuggled HTTP/1.1", HOST), rfc="9112 §2.2")
