@@ -20,7 +20,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from tests.support.http1_strict import Malformed, Message, take_request
-from tests.support.lockstep import send_in_octets, wait_until_read
+from tests.support.lockstep import send_in_octets
+from tests.support.segments import wait_until_read
 
 PATIENCE = 20.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
