@@ -12,6 +12,7 @@ import ssl
 from typing import NamedTuple
 
 from tests.support.lockstep import in_pieces
+from tests.support.sealed import Sealed
 
 PATIENCE = 20.0
 """Seconds without a single octet before a case has failed."""
@@ -66,37 +67,20 @@ def talk_tls(port: int, context: ssl.SSLContext, data: bytes, *, singly: bool, f
     """`singly`: every octet in a record of its own, so that the gateway reads it alone, however TCP joins them."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
-        while True:
-            try:
-                tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                sock.sendall(outgoing.read())
-                incoming.write(_take(sock, b""))
-        for piece in in_pieces(data) if singly else [data]:
-            tls.write(piece)
-        records = memoryview(outgoing.read())
+        tls = Sealed(sock, context)
+        records = tls.seal(in_pieces(data) if singly else [data])
         with contextlib.suppress(ConnectionError):
-            for at in range(0, len(records), PIECE):
-                sock.sendall(records[at : at + PIECE])
+            sock.sendall(records)
             if fin:
                 sock.shutdown(socket.SHUT_WR)
         got = b""
         while until not in got:
             try:
-                piece = tls.read(PIECE)
-            except ssl.SSLWantReadError:
-                raw = _take(sock, got)
-                if not raw:
-                    return Caught(got, ended=True, clean=False)
-                incoming.write(raw)
-                continue
-            except ssl.SSLZeroReturnError:
-                piece = b""
+                piece = tls.recv(PIECE)
+            except TimeoutError:
+                raise Silence(f"no answer and no end; so far: {got!r}") from None
             if not piece:
-                return Caught(got, ended=True, clean=True)
+                return Caught(got, ended=True, clean=tls.clean)
             got += piece
         return Caught(got, ended=False, clean=True)
 

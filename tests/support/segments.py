@@ -1,4 +1,4 @@
-"""What happens between two sockets of this machine, and what only a bad network does: asked of the kernel, done by it."""
+"""What the kernel knows of two sockets of this machine, and what it does to them that else only a bad network does."""
 
 from __future__ import annotations
 
