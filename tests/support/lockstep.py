@@ -19,7 +19,8 @@ def in_pieces(data: bytes) -> Iterator[bytes]:
     """Octet by octet; only the middle of what is very long, in which one octet is like the other, in odd pieces."""
     at = 0
     while at < len(data):
-        size = ODD if SINGLE <= at < len(data) - SINGLE else 1
+        middle = len(data) - SINGLE - at
+        size = min(ODD, middle) if at >= SINGLE and middle > 0 else 1
         yield data[at : at + size]
         at += size
 
