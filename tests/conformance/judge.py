@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from tests.conformance.case import RequestCase, ResponseCase
@@ -10,6 +11,7 @@ from tests.conformance.proxies import without_own
 from tests.support import http1_h11
 from tests.support.http1_strict import Malformed, Message, requests, take_response
 
+_DATE = re.compile(rb"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
 Plain = tuple[tuple[bytes, bytes], dict[bytes, list[bytes]], bytes, dict[bytes, list[bytes]], bytes]
 
 
@@ -39,6 +41,8 @@ def judge_request(case: RequestCase, seen: Seen) -> list[str]:
     if seen.told != told:
         complaints.append(f"the client is told {seen.told}, not {told}")
     complaints += _end(seen, stays=case.stays and not case.fin)
+    if seen.caught.ended and not seen.caught.clean:
+        complaints.append("the connection ends without close_notify, as if it had been cut")
     complaints += _answers(seen, _methods(case.sent))
     reached = []
     for message in seen.reached:
@@ -77,6 +81,8 @@ def judge_response(case: ResponseCase, seen: Seen) -> list[str]:
         if seen.caught.clean:
             complaints.append("the cut was called an orderly end")
     if not case.cut:
+        if not case.status and b"\r\ndate:" not in b"".join(case.told).lower():
+            read = [_undated(message, complaints) for message in read]
         expected = [plain(_without_trace(taken(octets, method))) for octets in case.told]
         complaints += _compare("the client", [plain(_without_trace(message)) for message in read], expected)
     on_one = len({line.number for line in seen.lines}) == 1
@@ -143,6 +149,14 @@ def _read_answers(seen: Seen, methods: list[bytes], complaints: list[str]) -> tu
 def _without_trace(message: Message) -> Message:
     """Without the fields that say something about this hop or this moment alone."""
     return message._replace(fields=tuple((k, v) for k, v in message.fields if k not in (b"connection",)))
+
+
+def _undated(message: Message, complaints: list[str]) -> Message:
+    """A proxy adds the Date that a final answer lacks (RFC 9110 section 6.6.1)."""
+    dates = message.values(b"date")
+    if len(dates) != (not message.line[0].startswith(b"1")) or not all(map(_DATE.fullmatch, dates)):
+        complaints.append(f"dated {dates}")
+    return message._replace(fields=tuple((name, value) for name, value in message.fields if name != b"date"))
 
 
 def _compare(who: str, got: Iterable[Plain], wanted: Iterable[Plain]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -81,6 +82,16 @@ def _cell(proxy: Proxy, case: Case) -> str:
     return response_cell(case, observe_response(proxy, case))
 
 
+def worst_cell(proxy: Proxy, case: Case) -> str:
+    """For proxies that pass on before they have judged: whether it gets through differs from time to time."""
+    for _ in range(5):
+        start = time.monotonic()
+        text = cell(proxy, case)
+        if passes(text) or time.monotonic() - start > 0.5:
+            break
+    return text
+
+
 def passes(text: str) -> bool:
     return text.startswith("passed")
 
@@ -88,7 +99,7 @@ def passes(text: str) -> bool:
 def compose(rows: Iterable[Row], versions: dict[str, str]) -> str:
     rows = list(rows)
     by_table = {table.name: [row for row in rows if row.case.table == table.name] for table in TABLES}
-    text = INTRODUCTION.format(count=len(rows), **versions) + _summary(by_table) + _lenient(rows)
+    text = INTRODUCTION.format(count=len(rows), **versions) + _summary(by_table) + _lenient(rows) + faults()
     for table in TABLES:
         side = "Requests" if isinstance(table, RequestTable) else "Answers"
         text += f"\n## {side}: {table.name}\n\n{table.why}\n\n{HEADER}\n"
@@ -119,6 +130,15 @@ def _lenient(rows: list[Row]) -> str:
     return text + "".join(
         f"- {_escape(row.case.id)}: {row.nginx} and {row.haproxy}. {OTHERS_STRICTER[row.case.id]}\n" for row in found
     )
+
+
+def faults() -> str:
+    """What the gateway does not do as its case says; each is an expected failure of the suite."""
+    faulty = [case for table in TABLES for case in table.cases if case.fault]
+    if not faulty:
+        return ""
+    text = "\n## Where the gateway falls short today\n\n"
+    return text + "".join(f"- {_escape(case.id)}: {_escape(case.fault)}\n" for case in faulty)
 
 
 def _line(row: Row) -> str:

@@ -42,13 +42,15 @@ class Sealed:
         """b"" when the other side has ended; `clean` says how."""
         while True:
             try:
-                return self._tls.read(size)
+                data = self._tls.read(size)
             except ssl.SSLWantReadError:
                 if not self._take():
                     return b""
-            except ssl.SSLZeroReturnError:
-                self.clean = True
-                return b""
+                continue
+            except ssl.SSLZeroReturnError:  # instead of b"" once our own close_notify has gone out
+                data = b""
+            self.clean = self.clean or not data
+            return data
 
     def end_side(self) -> None:
         """Send close_notify and a FIN, and go on reading."""

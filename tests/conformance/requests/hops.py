@@ -146,6 +146,9 @@ _T.passed("without a body", get(b"Expect: 100-continue"), get())
 _T.passed("with a body of no octets", post(b"Expect: 100-continue", b"Content-Length: 0"), post(b"Content-Length: 0"))
 _T.passed("in HTTP/1.0", head(b"POST /case HTTP/1.0", HOST, b"Expect: 100-continue", _FIVE) + b"hello",
           post(_FIVE, body=b"hello"), stays=False)  # fmt: skip
+_T.passed("twice", post(b"Expect: 100-continue", b"Expect: 100-continue", _FIVE, body=b"hello"),
+          post(b"Expect: 100-continue", _FIVE, body=b"hello"), told=(100, 200))  # fmt: skip
+_T.refused("twice, one of them another", post(b"Expect: 100-continue", b"Expect: x", _FIVE, body=b"hello"))
 for _name, _value in {
     "another": b"200-ok",
     "another with it": b"100-continue, x",
