@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import select
 import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -150,6 +155,38 @@ class Client:
             self.ended = True
             raise EOFError(self.buffer)
         self.buffer += data
+
+    def send_and_read(self, pieces: Iterable[bytes], until: Callable[[bytes], bool]) -> None:
+        """Send while reading, until what is unread pleases `until` or the other side has ended.
+
+        In one thread: a TLS connection may not be read and written by two at once. What cannot be sent any more,
+        because the other side has closed, is let go.
+        """
+        left = iter(pieces)
+        piece = next(left, b"")
+        self.sock.settimeout(0)
+        moved = time.monotonic()
+        try:
+            while not until(self.buffer):
+                readable, writable, _ = select.select([self.sock], [self.sock] if piece else [], [], 0.02)
+                if readable or writable:
+                    moved = time.monotonic()
+                assert time.monotonic() - moved < 20, f"nothing moves; so far {self.buffer[-200:]!r}"
+                with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    if readable:
+                        self._more()
+                with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    if writable:
+                        piece = piece[self.sock.send(piece) :] or next(left, b"")
+        except OSError:
+            piece = b""
+            self.sock.settimeout(20)
+            while not until(self.buffer):
+                self._more()
+        except EOFError:
+            pass
+        finally:
+            self.sock.settimeout(20)
 
     def closed(self) -> bool:
         """Whether the other side ends the connection, without another octet."""
