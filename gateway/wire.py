@@ -124,9 +124,7 @@ def why(_tls: SSL.Connection) -> SSL.Error:
     return _failure
 
 
-PURE_TWINS: Final = {
-    function.__name__: function for function in (recv, send, peek, handle, tls_recv, tls_send, why)
-}
+PURE_TWINS: Final = {function.__name__: function for function in (recv, send, peek, handle, tls_recv, tls_send, why)}
 """The functions above, whatever has taken their places: tests put them back to stand a script in for OpenSSL."""
 
 
