@@ -209,6 +209,7 @@ TARGETS = st.sampled_from(
 )
 METHODS = st.sampled_from(
     (
+        *(b"PROPFIND", b"M" * 32, b"M" * 33, b"connect", b"G:T", b""),
         b"GET",
         b"GET",
         b"POST",
@@ -223,7 +224,6 @@ METHODS = st.sampled_from(
         b"Get",
         b"A",
     )
-    + (b"PROPFIND", b"M" * 32, b"M" * 33, b"connect", b"G:T", b"")
 )
 VERSIONS = st.sampled_from((*[b"HTTP/1.1"] * 8, b"HTTP/1.0", b"HTTP/1.2", b"HTTP/2.0", b"http/1.1", b"HTTP/1.1 ", b""))
 STATUSES = st.sampled_from(
@@ -235,8 +235,8 @@ STATUSES = st.sampled_from(
         b"100 Continue",
         b"404 \xe4",
         b"500",
+        *(b"200 ", b"200", b"600 x", b"099 x", b"20 x", b"200  OK", b"200\tOK"),
     )
-    + (b"200 ", b"200", b"600 x", b"099 x", b"20 x", b"200  OK", b"200\tOK")
 )
 
 

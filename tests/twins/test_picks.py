@@ -1,4 +1,4 @@
-"""The compiled picks and sums, and their Python twins, over random pools: the same node each time, and the same turns."""
+"""The compiled picks and sums, and their Python twins, over random pools: the same node and the same turns."""
 
 from __future__ import annotations
 
