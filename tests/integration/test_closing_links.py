@@ -81,16 +81,6 @@ def test_a_reset_alone_proves_nothing(client: Client, node: RecordingNode) -> No
     assert node.requests == []
 
 
-def test_a_claim_that_crosses_the_end_of_its_connection_is_settled(client: Client, node: RecordingNode) -> None:
-    idle = Idle(node, client)
-    deafen(idle.sock)
-    client.send(b"POST /claims/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nclaim")
-    eventually(idle.unacknowledged)
-    idle.leave.set()
-    assert client.response(method="POST").status == 200
-    assert [request.body for request in node.requests] == [b"claim"]
-
-
 def test_a_claim_that_has_arrived_is_not_sent_again_whatever_becomes_of_its_connection(
     client: Client, node: RecordingNode
 ) -> None:

@@ -53,7 +53,7 @@ def test_a_claim_that_meets_a_closed_connection_is_settled_once(blind: Callable[
             assert (answer.status, answer.body) == (200, b"settled")
             eventually(lambda: not node.open_connections)
         assert [bytes(request.body) for request in node.requests] == [b"claim %d" % number for number in range(40)]
-        lines = gateway.access(event="exchange")
+        lines = eventually(lambda: len(gateway.access(event="exchange")) == 40 and gateway.access(event="exchange"))
         assert sum(line["attempts"] for line in lines) > 50, "many met a closed connection first"
         assert gateway.metric(f'settlegate_node_state{{node="{node.address}",pool="settlement",state="up"}}') == 1
 
