@@ -21,11 +21,14 @@ sockets: list[socket.socket] = []
 class Stranger:
     """A session with a real socket under it, or none that speaks."""
 
+    client_unknown = False
+
     def __init__(self, street: Street, client: str) -> None:
         self.listener, self.client, self.street = street.listener, client, street
         ours, self.theirs = socket.socketpair()
         sockets.extend((ours, self.theirs))
         ours.setblocking(False)
+        self.fd = ours.fileno()
         self.stream = SimpleNamespace(sock=ours)
 
     def abort(self) -> None:

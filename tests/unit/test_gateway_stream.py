@@ -81,6 +81,8 @@ class Owner:
             self.stream.stop_reading()
             return
         self.got += data
+        if len(data) >= wire.RECORD:
+            self.stream.read_on()
         self.stream.look_again()
 
     async def until(self, true: Callable[[], object]) -> None:
