@@ -353,7 +353,7 @@ class Exchange:
     def _begin_download(self, answer: ResponseHead, rest: bytes) -> None:
         session, http10 = self.session, self.head.http10
         self._download = ResponseBody(answer.length, http10=http10)
-        if self.body.left or session.stream.eof or session.leaving:
+        if self.body.left or session.nothing_follows():
             # An answer before the whole request was read: what is still on its way cannot be told from a new request.
             self.keep_alive = False
         framing = b"\r\n" if answer.dated else session.worker.date_line() + b"\r\n"
@@ -475,7 +475,7 @@ class Exchange:
             return
         self.status = error.status
         self.keep_alive = self.keep_alive and not self.body.left and not isinstance(error, BadRequest)
-        self.keep_alive = self.keep_alive and not session.leaving and not session.stream.eof
+        self.keep_alive = self.keep_alive and not session.nothing_follows()
         page = session.problem(error, self)
         self.bytes_out = len(page)
         session.send(page)

@@ -21,6 +21,7 @@ cdef class Session:
     cpdef _head(self, data)
     cpdef bint send(self, data) except -1
     cpdef resume_reading(self)
+    cpdef bint nothing_follows(self) except -1
     cpdef exchange_ended(self, bint keep_alive, double now)
     cpdef _await_next(self, double now)
     cpdef wait_for_client(self)

@@ -336,6 +336,9 @@ class Session:
             self._reject(error)
             return
         if head is None:
+            if self.stream.eof:
+                self._reject(BadRequest("the head ended early"))
+                return
             if not self.buffer:
                 self.deadline = monotonic() + self.listener.head_timeout
             self.buffer = data
@@ -353,6 +356,8 @@ class Session:
         rest = exchange.begin(data[head.end :] if head.end < len(data) else b"")
         if rest:
             self._keep(rest)
+        if self.stream.eof and self.exchange is exchange:
+            exchange.client_ended()
 
     def _reject(self, error: BadRequest) -> None:
         """A head that cannot be trusted to end where it seems to: answer and close."""
@@ -369,7 +374,7 @@ class Session:
         if self.exchange is not None:
             self.exchange.client_ended()
         elif self.buffer and self.phase is Phase.OPEN:
-            self._reject(BadRequest("the head ended early"))
+            self._next()  # a whole request may be waiting for its turn; half a one is refused
         else:
             self.close()
 
@@ -405,7 +410,7 @@ class Session:
     def exchange_ended(self, keep_alive: bool, now: float) -> None:
         if self.phase is not Phase.OPEN:
             return
-        if not keep_alive or self.leaving or self.stream.eof:
+        if not keep_alive or self.nothing_follows():
             self.close()
             return
         if self.stream.queued:
@@ -419,7 +424,11 @@ class Session:
         self.deadline = now + self.listener.idle_timeout
         if self.buffer:
             self.worker.loop.call_soon(self._next)
-        self.stream.start_reading()
+        self.resume_reading()
+
+    def nothing_follows(self) -> bool:
+        """No further request will be taken: the session leaves, or the client has ended and all it said is answered."""
+        return self.leaving or (self.stream.eof and not self.buffer)
 
     def wait_for_client(self) -> None:
         """Give the client its time to take what is queued; see `expire`."""

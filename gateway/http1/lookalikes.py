@@ -70,11 +70,19 @@ IDENTITY = frozenset(
         b"x-original-uri",
         b"x-original-url",
         b"x-rewrite-url",
+        # Single sign-on in front of application servers: Access Manager, SiteMinder, and what proxies of theirs add.
+        b"x-proxied-https",
+        b"x-webauth-user",
     }
 )
 IDENTITY_PREFIXES = (
+    b"-ws",  # WebSphere's plug-in: $WSCC is the certificate, $WSRU the user
     b"client-cert",
+    b"iv-",
+    b"proxy-auth-cert",
     b"proxy-client-",
+    b"proxy-ssl-",
+    b"sm-",
     b"ssl-",
     b"tls-client-",
     b"wl-proxy-",
@@ -93,6 +101,7 @@ IDENTITY_PREFIXES = (
     b"x-client-verif",
     b"x-forwarded-",
     b"x-institution",
+    b"x-proxyuser-",
     b"x-ssl-",
     b"x-tls-",
 )

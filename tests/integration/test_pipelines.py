@@ -18,7 +18,6 @@ from tests.support.sealed import Sealed
 
 COUNT = 20
 MIB = 1 << 20
-DROPPED = "a request that is complete when its client ends its side is dropped if another one is being answered"
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +203,6 @@ def test_half_a_request_and_the_end_reach_no_node(gateway: Gateway, node: Record
 
 
 @SIDES
-@pytest.mark.xfail(strict=True, reason=DROPPED)
 def test_requests_that_were_complete_before_the_end_are_all_answered(
     gateway: Gateway, node: RecordingNode, how: str
 ) -> None:

@@ -189,21 +189,39 @@ def test_where_none_is_expected_a_header_is_no_tls(tmp_path: Path, node: Recordi
         assert [request.value(b"x-forwarded-for") for request in node.requests] == [b"127.0.0.1"]
 
 
-def test_a_connection_without_its_header_yet_counts(tmp_path: Path, node: RecordingNode) -> None:
+def test_a_connection_without_its_header_yet_counts_among_those_not_admitted(
+    tmp_path: Path, node: RecordingNode
+) -> None:
+    """And gives way to a newcomer like anybody who is silent."""
     with proxied(tmp_path, node.address) as gateway:
-        gateway.config["listeners"]["settlement"]["limits"] = {"connections": 1}
+        gateway.config["listeners"]["settlement"]["limits"] = {"handshakes": 1}
         gateway.write()
         gateway.reload()
         with gateway.plain() as waiting:
             eventually(lambda: gateway.metric('settlegate_connections{listener="settlement"}') == 1)
-            with gateway.plain() as second:
-                assert closed(second)
-            assert refused(gateway, "limit_exceeded") == 1
-            waiting.sendall(V1)
-            context = gateway.context(gateway.world.hospital)
-            with Client(context.wrap_socket(waiting, server_hostname="127.0.0.1")) as client:
-                assert client.get("/").status == 200
-                assert gateway.metric('settlegate_connections{listener="settlement"}') == 1
+            with gateway.plain() as newcomer:
+                newcomer.sendall(V1)
+                assert closed(waiting)
+                assert refused(gateway, "limit_exceeded") == 1
+                context = gateway.context(gateway.world.hospital)
+                with Client(context.wrap_socket(newcomer, server_hostname="127.0.0.1")) as client:
+                    assert client.get("/").status == 200
+                    assert gateway.metric('settlegate_connections{listener="settlement"}') == 1
+        all_returned(gateway)
+
+
+def test_limits_by_address_count_the_announced_one(tmp_path: Path, node: RecordingNode) -> None:
+    with proxied(tmp_path, node.address) as gateway:
+        gateway.config["listeners"]["settlement"]["limits"] = {"connections_per_address": 1}
+        gateway.write()
+        gateway.reload()
+        with connect(gateway, V1) as one:
+            assert one.get("/").status == 200
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                connect(gateway, V1)
+            with connect(gateway, V1.replace(b"192.0.2.7", b"192.0.2.8")) as other:
+                assert other.get("/").status == 200, "of another client of the same balancer"
+        assert refused(gateway, "limit_exceeded") == 1
         all_returned(gateway)
 
 
