@@ -69,7 +69,8 @@ def reader(slots: Sequence[int], rows: Sequence[Row]) -> Callable[[], list[float
     return read
 
 
-if COMPILED:
-    from balancer._pick import Reader as chosen_reader
-else:
-    chosen_reader = reader
+chosen_reader: Callable[[Sequence[int], Sequence[Row]], Callable[[], list[float]]] = reader
+if COMPILED and not TYPE_CHECKING:
+    from balancer._pick import Reader
+
+    chosen_reader = Reader

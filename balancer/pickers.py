@@ -11,7 +11,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from operator import ge
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from settings.twins import COMPILED
 
@@ -85,12 +85,10 @@ def full(active: Sequence[float], limits: Sequence[float]) -> bool:
     return any(map(ge, active, limits))
 
 
-chosen: Any
+chosen: Any = sys.modules[__name__]
 """Where `full`, `Turns` and the pickers are taken from: this module, or its compiled twin (arrays of doubles only)."""
-if COMPILED:
+if COMPILED and not TYPE_CHECKING:
     from balancer import _pick as chosen
-else:
-    chosen = sys.modules[__name__]
 
 PICKERS: dict[str, Picker] = {
     "least_connections": chosen.least_connections,

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from gateway.errors import GatewayError
     from gateway.exchange import Exchange
     from gateway.proxied import Proxied
+    from gateway.runtime import ListenerRuntime
     from gateway.scoreboard import Scoreboard
     from gateway.session import Session
-    from gateway.runtime import ListenerRuntime
     from monitoring.access_log import AccessLog
 
 _CODES = len(CODES)

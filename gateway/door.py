@@ -9,7 +9,7 @@ use up the institutions' connections nor lock the door with their own.
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from gateway import wire
 from gateway.per_address import PerAddress, origin_of
@@ -17,12 +17,12 @@ from gateway.strangers import Strangers
 
 if TYPE_CHECKING:
     from gateway.counting import Counting
-    from gateway.scoreboard import Scoreboard
     from gateway.proxied import Proxied
-    from gateway.session import Session
     from gateway.runtime import ListenerRuntime
+    from gateway.scoreboard import Scoreboard
+    from gateway.session import Session
 
-    Stranger = Session | Proxied
+    Stranger: TypeAlias = Session | Proxied
 
 OF_THE_LISTENER: Final = "connections of the listener"
 IN_FLIGHT: Final = "handshakes in flight"

@@ -29,8 +29,8 @@ from gateway.stream import StreamError
 
 if TYPE_CHECKING:
     from gateway.http1 import RequestHead, ResponseHead
-    from gateway.session import Session
     from gateway.runtime import PoolRuntime
+    from gateway.session import Session
 
 NODE_LIMITS: Final = HeadLimits(head=65_536, fields=256, target=65_536)
 """What a node's response head may cost."""
@@ -487,7 +487,7 @@ class Exchange:
         if link is not None:
             link.let_go()
 
-    def _end(self, status: int, reason: str, cut: bool = False) -> None:  # noqa: FBT001, FBT002
+    def _end(self, status: int, reason: str, cut: bool = False) -> None:
         session = self.session
         if session.exchange is not self:
             return

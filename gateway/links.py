@@ -65,7 +65,6 @@ class Link:
         said = wire.peek(self.stream.fd)
         return said == wire.NOTHING or (said > 0 and self.stream.still_silent())
 
-
     def ended(self) -> bool:
         """Whether the node has closed its side and said nothing before."""
         return self.stream.eof or wire.peek(self.stream.fd) == 0

@@ -14,7 +14,7 @@ from __future__ import annotations
 import socket
 import sys
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from gateway.errors import RequestTimeout
 from gateway.pace import GRACE, Pace
@@ -22,8 +22,9 @@ from gateway.pace import GRACE, Pace
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from gateway.proxied import Proxied
+    from gateway.runtime import ListenerRuntime
     from gateway.session import Session
-    from gateway.snapshot import ListenerRuntime
 
 SHARES: Final = 4
 """Sweeps until every session has been looked at."""
@@ -54,25 +55,21 @@ class Pacing:
 
     def __init__(self) -> None:
         self._turn = 0
-        self._round: list[Session] = []
+        self._round: list[Session | Proxied] = []
 
-    def share(self, sessions: Collection[Session], listeners: Iterable[ListenerRuntime], now: float) -> list[Session]:
+    def share(
+        self, sessions: Collection[Session | Proxied], listeners: Iterable[ListenerRuntime], now: float
+    ) -> list[Session]:
         """Those of the next share that there may be something to judge about."""
         idle = [listener.idle_timeout for listener in listeners if listener.minimum_rate]
         if not idle:
             self._round = []
-            return []
-        if not self._turn:
-            self._round = list(sessions)
-        share = self._round[self._turn :: SHARES]
-        self._turn = (self._turn + 1) % SHARES
-        recent = now + min(idle) - _RECENT
-        # This runs for every session, most of which are idle: no call, no system call.
-        return [
-            session
-            for session in share
-            if session.exchange is not None or session.transfer is not None or session.deadline > recent
-        ]
+            return [
+                cast("Session", session)
+                for session in share
+                if (session.exchange is not None or session.transfer is not None or session.deadline > recent)
+                and not session.client_unknown
+            ]
 
 
 def watch(session: Session) -> None:
@@ -84,8 +81,6 @@ def watch(session: Session) -> None:
 def judge(session: Session) -> None:
     """End it if its client is too slow."""
     now = monotonic()
-    if session.client_unknown:
-        return  # it has not begun to speak TLS
     exchange, stream, listener = session.exchange, session.stream, session.listener
     if not listener.minimum_rate or (exchange is not None and exchange.tunnel):
         session.transfer = None

@@ -16,8 +16,8 @@ from gateway.stream import StreamError
 
 if TYPE_CHECKING:
     from gateway.links import Link
-    from gateway.session import Session
     from gateway.runtime import PoolRuntime
+    from gateway.session import Session
     from gateway.worker import Worker
 
 

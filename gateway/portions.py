@@ -7,12 +7,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
 
-    from gateway.session import Session
+
+class Mortal(Protocol):
+    """A session, or what becomes one."""
+
+    def abort(self) -> None: ...
+
+
+T = TypeVar("T", bound=Mortal)
 
 log = logging.getLogger("settlegate.worker")
 
@@ -20,9 +27,7 @@ PORTION: Final = 0.004
 """Seconds in one turn of the loop."""
 
 
-def in_portions(
-    loop: asyncio.AbstractEventLoop, work: Callable[[Session], object], sessions: Iterable[Session]
-) -> None:
+def in_portions(loop: asyncio.AbstractEventLoop, work: Callable[[T], object], sessions: Iterable[T]) -> None:
     """`sessions` is gone through once, some of it only after this has returned: `work` looks whether it still holds.
 
     An error ends that session and no other.

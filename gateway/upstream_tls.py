@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from certs.upstream import NodeTLS
     from gateway.complaints import Complaints
 
+
 class NodeStream(TLSStream):
     """TLS over a socket that is still connecting."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from OpenSSL import SSL
 
@@ -75,7 +75,7 @@ def handle(tls: SSL.Connection) -> Any:
 
 
 def tls_recv(tls: Any, size: int) -> bytes | int:
-    """A record, or as many full ones in a row as `size` octets hold; NOTHING, OTHER_WAY, ENDED, CUT, FAILED, ERRNO - n.
+    """A record, or as many full ones as `size` octets hold; NOTHING, OTHER_WAY, ENDED, CUT, FAILED, or ERRNO - n.
 
     After a full record there may be more, or an end that no readiness of the socket announces: call again.
     """
@@ -95,7 +95,7 @@ def tls_recv(tls: Any, size: int) -> bytes | int:
 
 
 def tls_send(tls: Any, data: bytes | memoryview) -> int:
-    """Octets taken (one record or more), NOTHING, OTHER_WAY, CUT, FAILED, or ERRNO - n. Never to be called with none."""
+    """Octets taken (one record or more), NOTHING, OTHER_WAY, CUT, FAILED, or ERRNO - n. Not to be called with none."""
     try:
         return int(tls.send(data))
     except SSL.Error as error:
@@ -124,13 +124,11 @@ def why(_tls: SSL.Connection) -> SSL.Error:
     return _failure
 
 
-PURE_TWINS: Final = {
-    function.__name__: function for function in (recv, send, peek, handle, tls_recv, tls_send, why)
-}
+PURE_TWINS: Final = {function.__name__: function for function in (recv, send, peek, handle, tls_recv, tls_send, why)}
 """The functions above, whatever has taken their places: tests put them back to stand a script in for OpenSSL."""
 
 
-if COMPILED:
+if COMPILED and not TYPE_CHECKING:
     from gateway import _wire
 
     _wire.bind(*binding.addresses("SSL_read", "SSL_write", "SSL_get_error", "ERR_clear_error"))

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from OpenSSL import SSL
 
     from gateway.listening import Sockets
-    from gateway.scoreboard import Scoreboard
     from gateway.runtime import ListenerRuntime
+    from gateway.scoreboard import Scoreboard
     from gateway.snapshot import Bundle, Snapshot
 
 log = logging.getLogger("settlegate.worker")
@@ -254,7 +254,7 @@ class Worker:
         self.stopped.set_result(None)
 
 
-def _expire(session: Session) -> None:
+def _expire(session: Session | Proxied) -> None:
     if session.deadline < monotonic():
         session.expire()
 

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _escape
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from monitoring.log_sink import PIPE_ATOMIC, Sink
 from settings.twins import COMPILED
@@ -96,8 +96,9 @@ def exchange_line(
     """The line of one exchange that ended `micros` after the second that `prefix` spells."""
     upstream = "null" if upstream_duration is None else _seconds(upstream_duration)
     return (
-        f'{{"time":"{prefix}.{micros:06d}Z","event":"exchange",{_named("listener", listener, "institution", institution)},'
-        f'"client":{quoted(client, NAME_LIMIT)},"method":{_verb(method)},"target":{_octets(target)},'
+        f'{{"time":"{prefix}.{micros:06d}Z","event":"exchange",'
+        f'{_named("listener", listener, "institution", institution)},"client":{quoted(client, NAME_LIMIT)},'
+        f'"method":{_verb(method)},"target":{_octets(target)},'
         f'"status":{status},{_named("pool", pool, "node", node)},"bytes_in":{bytes_in},"bytes_out":{bytes_out},'
         f'"duration":{_seconds(duration)},"upstream_duration":{upstream},"request_id":{_verb(request_id)},'
         f'"resumed":{"true" if resumed else "false"},"attempts":{attempts},'
@@ -112,7 +113,7 @@ def _seconds(seconds: float) -> str:
 
 
 PURE_LINE: Final = exchange_line
-if COMPILED:
+if COMPILED and not TYPE_CHECKING:
     from monitoring._line import exchange_line
 
 

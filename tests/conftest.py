@@ -1,4 +1,4 @@
-"""Settings for all tests: in CI Hypothesis tries the same examples each time, elsewhere new ones; and which twins run."""
+"""Settings for all tests: the same examples each time in CI, new ones elsewhere; and which twins run."""
 
 from __future__ import annotations
 

@@ -10,6 +10,8 @@ place, and hands back to them whatever is not perfectly ordinary.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gateway.http1.chunks import LAST_CHUNK, ChunkReader, chunk_head, encode_chunk, last_chunk
 from gateway.http1.framing import CHUNKED, UNTIL_CLOSE, HeadLimits
 from gateway.http1.request import RequestHead, parse_request
@@ -31,5 +33,5 @@ __all__ = [
     "parse_response",
 ]
 
-if COMPILED:
+if COMPILED and not TYPE_CHECKING:
     from gateway.http1._scan import RequestHead, ResponseHead, parse_request, parse_response

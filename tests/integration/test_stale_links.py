@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,9 +36,9 @@ def closes_silently(call: Call) -> bytes:
 
 
 @pytest.fixture
-def blind(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
-    yield lambda *nodes, **pool: Gateway(
-        tmp_path, nodes=nodes, command=("-c", BLIND), environment=PURE, pool=pool or None
+def blind(tmp_path: Path) -> Callable[..., Gateway]:
+    return lambda *nodes, **pool: Gateway(
+        tmp_path, nodes=nodes, program=("-c", BLIND), environment=PURE, pool=pool or None
     )
 
 

@@ -97,12 +97,12 @@ class Gateway:
         workers: int = 1,
         listener: dict[str, Any] | None = None,
         pool: dict[str, Any] | None = None,
-        command: Sequence[str] = ("-m", "gateway"),
+        program: Sequence[str] = ("-m", "gateway"),
         environment: dict[str, str] | None = None,
         **sections: Any,
     ) -> None:
         self.folder = folder
-        self.command = command
+        self.program = program
         self.environment = environment or {}
         self.world = World(folder / "pki")
         self.path = folder / "gateway.yaml"
@@ -141,7 +141,7 @@ class Gateway:
         environment = os.environ | {"SETTLEGATE_STATE": str(self.folder / "state")} | self.environment
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *self.command, "run", str(self.path)],
+                [sys.executable, *self.program, "run", str(self.path)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,

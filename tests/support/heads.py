@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gateway.errors import BadRequest, GatewayError, HeadTooLarge, NodeProtocolError, NotImplementedCoding
-from gateway.errors import MethodNotAllowed, TargetTooLong, VersionNotSupported
+from gateway.errors import (
+    BadRequest,
+    GatewayError,
+    HeadTooLarge,
+    MethodNotAllowed,
+    NodeProtocolError,
+    NotImplementedCoding,
+    TargetTooLong,
+    VersionNotSupported,
+)
 from gateway.http1 import CHUNKED, HeadLimits, request, response
 
 LIMITS = HeadLimits()
@@ -51,7 +59,7 @@ def of_response(
     data: bytes,
     limits: HeadLimits = LIMITS,
     method: bytes = b"GET",
-    upgrade: bool = False,  # noqa: FBT001, FBT002
+    upgrade: bool = False,
 ) -> Outcome:
     return outcome(parse, RESPONSE_ERRORS, data, limits, method, upgrade)
 
@@ -69,7 +77,7 @@ def check_request_again(parse: Callable[..., Any], head: Head) -> None:
     assert again["end"] == len(head["head"]) + 2
 
 
-def check_response_again(parse: Callable[..., Any], head: Head, method: bytes, upgrade: bool) -> None:  # noqa: FBT001
+def check_response_again(parse: Callable[..., Any], head: Head, method: bytes, upgrade: bool) -> None:
     """The same for what the client is sent; the chunked coding is announced by whoever writes the body."""
     coding = b"Transfer-Encoding: chunked\r\n" if head["length"] == CHUNKED else b""
     again = of_response(parse, head["head"] + coding + b"\r\n", WIDE, method, upgrade)

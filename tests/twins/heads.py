@@ -7,7 +7,24 @@ from hypothesis import strategies as st
 from gateway.http1 import HeadLimits, lookalikes, request_fields, response
 
 LENGTHS = (
-    *(b"0", b"5", b"005", b"+5", b"-5", b"-0", b" 5", b"5 ", b"\t5\t", b"5,5", b"5, 5", b"1_0", b"0x5", b"5.0", b"5e1", b""),
+    *(
+        b"0",
+        b"5",
+        b"005",
+        b"+5",
+        b"-5",
+        b"-0",
+        b" 5",
+        b"5 ",
+        b"\t5\t",
+        b"5,5",
+        b"5, 5",
+        b"1_0",
+        b"0x5",
+        b"5.0",
+        b"5e1",
+        b"",
+    ),
     *(b"%d" % (2**power + more) for power in (31, 32, 63, 64) for more in (-1, 0, 5)),
     *(b"9" * 19, b"0" * 19, b"0" * 18 + b"5", b"0" * 20 + b"5", b"9" * 5000, b"\xd9\xa1", b"5\x00", b"5;", b'"5"'),
 )
@@ -18,13 +35,49 @@ CODINGS = (
 )
 CONNECTIONS = (
     *(b"close", b"Close", b"keep-alive", b"Keep-Alive", b"keep_alive", b"close, keep-alive", b"upgrade", b"close,,x"),
-    *(b"X-Institution-Id", b"Content-Length", b"Host", b"Transfer_Encoding", b"Expect", b"Date", b"X-Request-Id", b"a b"),
+    *(
+        b"X-Institution-Id",
+        b"Content-Length",
+        b"Host",
+        b"Transfer_Encoding",
+        b"Expect",
+        b"Date",
+        b"X-Request-Id",
+        b"a b",
+    ),
     *(b"", b",", b"close\x00", b"keep\ralive"),
 )
 OTHERS = (
-    *(b"", b"a", b"text/html, */*;q=0.8", b"\xe4\xb8\xad\xe6\x96\x87", b"websocket", b"WebSocket, h2c", b"100-continue"),
-    *(b"0", b"1", b"10", b"client-cert", b"Accept, X-Institution-ID", b"*", b"x" * 128, b"x" * 129, b"  a \t b  ", b"a\x7f"),
-    *(b"Tue, 25 Nov 2026 04:00:00 GMT", b"8f14e45f-1", b"h.example", b"H.Example:8443", b"h:65536", b"[::1]:80", b"a,b"),
+    *(
+        b"",
+        b"a",
+        b"text/html, */*;q=0.8",
+        b"\xe4\xb8\xad\xe6\x96\x87",
+        b"websocket",
+        b"WebSocket, h2c",
+        b"100-continue",
+    ),
+    *(
+        b"0",
+        b"1",
+        b"10",
+        b"client-cert",
+        b"Accept, X-Institution-ID",
+        b"*",
+        b"x" * 128,
+        b"x" * 129,
+        b"  a \t b  ",
+        b"a\x7f",
+    ),
+    *(
+        b"Tue, 25 Nov 2026 04:00:00 GMT",
+        b"8f14e45f-1",
+        b"h.example",
+        b"H.Example:8443",
+        b"h:65536",
+        b"[::1]:80",
+        b"a,b",
+    ),
 )
 _MEANINGFUL = sorted(
     {*lookalikes.IDENTITY, *lookalikes.HOP_BY_HOP, *lookalikes.FRAMING, *request_fields.RULES, *response.RULES}
@@ -33,9 +86,46 @@ _PREFIXED = [prefix + more for prefix in lookalikes.IDENTITY_PREFIXES for more i
 _PLAIN = (b"Accept", b"User-Agent", b"Cookie", b"X-Trace", b"Content-Type", b"HTTP-X", b"x" * 63, b"x" * 64, b"x" * 65)
 _CUT = [name[:-1] for name in (*_MEANINGFUL, *_PREFIXED) if len(name) > 1]
 NASTY = (
-    *(b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"\r\n ", b"\r\n\t", b"\n\n", b"\r\r\n", b"\0", b"\x7f", b"\x80", b"\xff", b" ", b"\t"),
-    *(b":", b",", b";", b"%2e", b"/..", b"//", b"\\", b"#", b"?", b"%", b"%252e%252e/", b"\xc0\xae", b"*", b"@", b"http://x"),
-    *(b"\r\nContent-Length: 5", b"\r\nTransfer-Encoding: chunked", b"\r\nHost: x", b"\r\nX-Institution-Id: 1", b" HTTP/1.1"),
+    *(
+        b"\r",
+        b"\n",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\r\n ",
+        b"\r\n\t",
+        b"\n\n",
+        b"\r\r\n",
+        b"\0",
+        b"\x7f",
+        b"\x80",
+        b"\xff",
+        b" ",
+        b"\t",
+    ),
+    *(
+        b":",
+        b",",
+        b";",
+        b"%2e",
+        b"/..",
+        b"//",
+        b"\\",
+        b"#",
+        b"?",
+        b"%",
+        b"%252e%252e/",
+        b"\xc0\xae",
+        b"*",
+        b"@",
+        b"http://x",
+    ),
+    *(
+        b"\r\nContent-Length: 5",
+        b"\r\nTransfer-Encoding: chunked",
+        b"\r\nHost: x",
+        b"\r\nX-Institution-Id: 1",
+        b" HTTP/1.1",
+    ),
 )
 
 
@@ -83,19 +173,70 @@ def field(draw: st.DrawFn, names: st.SearchStrategy[bytes] = NAMES) -> bytes:
 
 TARGETS = st.sampled_from(
     (
-        *(b"/", b"/claims/", b"/claims/1?x=%20", b"/a/../b", b"/%2e%2e/a", b"/a/./b", b"/a%2fb", b"//x/y", b"/a\\b", b"*"),
-        *(b"http://h.example/a?b", b"HTTPS://H:443", b"http://u@h/", b"/.well-known/x", b"/a;b/..;/c", b"/%zz", b"/a#b"),
-        *(b"/?../..", b"a", b"", b"/\xe4", b"/a\x7f", b"/" + b"x" * 8191, b"/" + b"x" * 8192, b"/%25252e%25252e/", b"?a"),
+        *(
+            b"/",
+            b"/claims/",
+            b"/claims/1?x=%20",
+            b"/a/../b",
+            b"/%2e%2e/a",
+            b"/a/./b",
+            b"/a%2fb",
+            b"//x/y",
+            b"/a\\b",
+            b"*",
+        ),
+        *(
+            b"http://h.example/a?b",
+            b"HTTPS://H:443",
+            b"http://u@h/",
+            b"/.well-known/x",
+            b"/a;b/..;/c",
+            b"/%zz",
+            b"/a#b",
+        ),
+        *(
+            b"/?../..",
+            b"a",
+            b"",
+            b"/\xe4",
+            b"/a\x7f",
+            b"/" + b"x" * 8191,
+            b"/" + b"x" * 8192,
+            b"/%25252e%25252e/",
+            b"?a",
+        ),
     )
 )
 METHODS = st.sampled_from(
-    (b"GET", b"GET", b"POST", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"TRACE", b"CONNECT", b"Get", b"A")
-    + (b"PROPFIND", b"M" * 32, b"M" * 33, b"connect", b"G:T", b"")
+    (
+        *(b"PROPFIND", b"M" * 32, b"M" * 33, b"connect", b"G:T", b""),
+        b"GET",
+        b"GET",
+        b"POST",
+        b"POST",
+        b"PUT",
+        b"PATCH",
+        b"DELETE",
+        b"HEAD",
+        b"OPTIONS",
+        b"TRACE",
+        b"CONNECT",
+        b"Get",
+        b"A",
+    )
 )
 VERSIONS = st.sampled_from((*[b"HTTP/1.1"] * 8, b"HTTP/1.0", b"HTTP/1.2", b"HTTP/2.0", b"http/1.1", b"HTTP/1.1 ", b""))
 STATUSES = st.sampled_from(
-    (*[b"200 OK"] * 6, b"204 No Content", b"304 Not Modified", b"101 Switching Protocols", b"100 Continue", b"404 \xe4", b"500")
-    + (b"200 ", b"200", b"600 x", b"099 x", b"20 x", b"200  OK", b"200\tOK")
+    (
+        *[b"200 OK"] * 6,
+        b"204 No Content",
+        b"304 Not Modified",
+        b"101 Switching Protocols",
+        b"100 Continue",
+        b"404 \xe4",
+        b"500",
+        *(b"200 ", b"200", b"600 x", b"099 x", b"20 x", b"200  OK", b"200\tOK"),
+    )
 )
 
 

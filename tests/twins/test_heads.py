@@ -88,7 +88,9 @@ def test_every_pair_of_framing_fields(first: bytes | None, second: bytes | None)
     values = {b"content-length": made.LENGTHS, b"transfer-encoding": made.CODINGS}
     for one, two in product(values.get(first, [None]), values.get(second, [None])):
         lines = [
-            name + b": " + value for name, value in ((first, one), (second, two)) if name is not None and value is not None
+            name + b": " + value
+            for name, value in ((first, one), (second, two))
+            if name is not None and value is not None
         ]
         same_request(post(*lines))
         same_response(answer(*lines))
@@ -138,7 +140,9 @@ def test_heads_as_long_as_the_limits(over: int) -> None:
     same_response(answer(name + b": 1"))
 
 
-@pytest.mark.parametrize("fold", [b"\r\n X: y", b"\r\n\tX: y", b"\n X: y", b"\r X: y", b"\n", b"\r", b"\n\n", b"\r\r\n"])
+@pytest.mark.parametrize(
+    "fold", [b"\r\n X: y", b"\r\n\tX: y", b"\n X: y", b"\r X: y", b"\n", b"\r", b"\n\n", b"\r\r\n"]
+)
 def test_folded_lines_and_half_line_ends(fold: bytes) -> None:
     for place in range(len(REQUEST) - 4):
         same_request(REQUEST[:place] + fold + REQUEST[place:])
@@ -152,4 +156,6 @@ def test_names_in_all_spellings(name: bytes, value: bytes) -> None:
     same_response(answer(name + b": " + value))
     if isinstance(read, dict):
         lines = read["head"].lower().replace(b"_", b"-").split(b"\r\n")[2:]
-        assert not any(line.startswith((b"x-institution", b"client-cert", b"x-forwarded-", b"http-x-forw")) for line in lines)
+        assert not any(
+            line.startswith((b"x-institution", b"client-cert", b"x-forwarded-", b"http-x-forw")) for line in lines
+        )

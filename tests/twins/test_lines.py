@@ -13,7 +13,9 @@ from monitoring.access_log import LINE_LIMIT, NAME_LIMIT, PURE_LINE, TEXT_LIMIT
 
 compiled = pytest.importorskip("monitoring._line", reason="not compiled", exc_type=ImportError)
 
-ODD = st.sampled_from(("", '"', "\\", "\x7f", "\x1f", "\x00", "\n", "\u2028", "é", "中", "\U0001f600", "\ud800", "~", "/"))
+ODD = st.sampled_from(
+    ("", '"', "\\", "\x7f", "\x1f", "\x00", "\n", "\u2028", "é", "中", "\U0001f600", "\ud800", "~", "/")
+)
 NEAR = st.integers(-3, 3)
 
 
@@ -51,7 +53,24 @@ def test_the_same_line(values: tuple[Any, ...]) -> None:
 
 @pytest.mark.parametrize("place", [2, 3, 4, 8, 9, 15, 17])
 def test_what_is_no_text_is_an_exception(place: int) -> None:
-    values: list[Any] = ["2026-11-25T04:00:00", 1, "l", "i", "c", b"GET", b"/", 200, "p", "n", 1, 2, 0.1, 0.1, b"r", "t"]
+    values: list[Any] = [
+        "2026-11-25T04:00:00",
+        1,
+        "l",
+        "i",
+        "c",
+        b"GET",
+        b"/",
+        200,
+        "p",
+        "n",
+        1,
+        2,
+        0.1,
+        0.1,
+        b"r",
+        "t",
+    ]
     values += [True, None, 1]
     for wrong in (b"octets", 7, object(), "x".__class__, ["x"]):
         values[place] = wrong

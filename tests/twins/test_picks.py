@@ -1,4 +1,4 @@
-"""The compiled picks and sums, and their Python twins, over random pools: the same node each time, and the same turns."""
+"""The compiled picks and sums, and their Python twins, over random pools: the same node and the same turns."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ def pools(draw: st.DrawFn) -> tuple[list[float], list[list[float]]]:
 
 @pytest.mark.parametrize("policy", ["least_connections", "round_robin"])
 @given(made=pools(), data=st.data())
-def test_the_same_node_each_time(
-    policy: str, made: tuple[list[float], list[list[float]]], data: st.DataObject
-) -> None:
+def test_the_same_node_each_time(policy: str, made: tuple[list[float], list[list[float]]], data: st.DataObject) -> None:
     weights, rounds = made
     even = len(set(weights)) == 1 and data.draw(st.booleans())
     credits_ = data.draw(st.lists(st.floats(-100, 100), min_size=len(weights), max_size=len(weights)))
