@@ -64,12 +64,19 @@ class Pacing:
         idle = [listener.idle_timeout for listener in listeners if listener.minimum_rate]
         if not idle:
             self._round = []
-            return [
-                cast("Session", session)
-                for session in share
-                if (session.exchange is not None or session.transfer is not None or session.deadline > recent)
-                and not session.client_unknown
-            ]
+            return []
+        if not self._turn:
+            self._round = list(sessions)
+        share = self._round[self._turn :: SHARES]
+        self._turn = (self._turn + 1) % SHARES
+        recent = now + min(idle) - _RECENT
+        # This runs for every session, most of which are idle: no call, no system call.
+        return [
+            cast("Session", session)
+            for session in share
+            if (session.exchange is not None or session.transfer is not None or session.deadline > recent)
+            and not session.client_unknown
+        ]
 
 
 def watch(session: Session) -> None:
