@@ -47,27 +47,32 @@ cdef enum:
     SSL_ERROR_WANT_WRITE = 3
     SSL_ERROR_SYSCALL = 5
     SSL_ERROR_ZERO_RETURN = 6
+    # openssl/err.h, sslerr.h: ERR_LIB_SSL << ERR_LIB_OFFSET | SSL_R_UNEXPECTED_EOF_WHILE_READING
+    UNEXPECTED_EOF = 20 << 23 | 294
 
 ctypedef int (*ReadWrite)(void *, void *, int) noexcept
 ctypedef int (*GetError)(void *, int) noexcept
 ctypedef void (*Clear)() noexcept
+ctypedef unsigned long (*PeekError)() noexcept
 
 cdef ReadWrite ssl_read = NULL
 cdef ReadWrite ssl_write = NULL
 cdef GetError ssl_get_error = NULL
 cdef Clear clear_errors = NULL
+cdef PeekError peek_error = NULL
 
 cdef char scratch[SMALL]
 cdef char bulk[BULK]
 
 
-def bind(uintptr_t read, uintptr_t write, uintptr_t get_error, uintptr_t clear):
-    """Addresses of SSL_read, SSL_write, SSL_get_error and ERR_clear_error."""
-    global ssl_read, ssl_write, ssl_get_error, clear_errors
+def bind(uintptr_t read, uintptr_t write, uintptr_t get_error, uintptr_t clear, uintptr_t peek):
+    """Addresses of SSL_read, SSL_write, SSL_get_error, ERR_clear_error and ERR_peek_error."""
+    global ssl_read, ssl_write, ssl_get_error, clear_errors, peek_error
     ssl_read = <ReadWrite>read
     ssl_write = <ReadWrite>write
     ssl_get_error = <GetError>get_error
     clear_errors = <Clear>clear
+    peek_error = <PeekError>peek
 
 
 cdef inline Py_ssize_t _errno() noexcept:
@@ -175,4 +180,7 @@ cdef Py_ssize_t _outcome(void *ssl, int result, int want) noexcept:
         return ENDED
     if code == SSL_ERROR_SYSCALL:
         return ERRNO - why if why else CUT
+    if peek_error() == UNEXPECTED_EOF:
+        clear_errors()
+        return CUT
     return FAILED

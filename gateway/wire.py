@@ -60,13 +60,13 @@ def send(fd: int, data: bytes | memoryview) -> int:
 
 def peek(fd: int) -> int:
     """1 if octets wait, 0 at the end, NOTHING, or ERRNO - n. Takes nothing away."""
-    with socket.socket(fileno=os.dup(fd)) as sock:
-        try:
+    try:
+        with socket.socket(fileno=os.dup(fd)) as sock:
             return len(sock.recv(1, socket.MSG_PEEK))
-        except (BlockingIOError, InterruptedError):
-            return NOTHING
-        except OSError as error:
-            return ERRNO - (error.errno or errno.EIO)
+    except (BlockingIOError, InterruptedError):
+        return NOTHING
+    except OSError as error:
+        return ERRNO - (error.errno or errno.EIO)
 
 
 def handle(tls: SSL.Connection) -> Any:
@@ -131,7 +131,7 @@ PURE_TWINS: Final = {function.__name__: function for function in (recv, send, pe
 if COMPILED and not TYPE_CHECKING:
     from gateway import _wire
 
-    _wire.bind(*binding.addresses("SSL_read", "SSL_write", "SSL_get_error", "ERR_clear_error"))
+    _wire.bind(*binding.addresses("SSL_read", "SSL_write", "SSL_get_error", "ERR_clear_error", "ERR_peek_error"))
     globals().update(
         {name: getattr(_wire, name) for name in ("recv", "send", "peek", "tls_recv", "tls_send")},
         handle=binding.address_of,
