@@ -58,9 +58,7 @@ def parse_request(data: bytes, limits: HeadLimits) -> RequestHead | None:
         _refuse_early(data[:end], start, limits)  # a target too long is the better answer
         raise HeadTooLarge("the head is longer than the limit")
     lines = data[start:end].split(CRLF, limits.fields + 1)
-    line = remembered.get(lines[0]) or read_line(lines[0])
-    if line.asked > limits.target:
-        raise TargetTooLong("the request target is longer than the limit")
+    line = _read_line(lines[0], limits)
     if len(lines) - 1 > limits.fields:
         raise HeadTooLarge("more field lines than the limit")
     known = memo.lines.get
@@ -75,6 +73,17 @@ def parse_request(data: bytes, limits: HeadLimits) -> RequestHead | None:
         else:
             notes.append(verdict)
     return _compose(line, kept, notes, end + len(HEAD_END))
+
+
+def _read_line(line: bytes, limits: HeadLimits) -> RequestLine:
+    read = remembered.get(line)
+    if read is None:
+        if len(line) > limits.target and len(line.partition(b" ")[2].partition(b" ")[0]) > limits.target:
+            raise TargetTooLong("the request target is longer than the limit")  # whatever comes behind it
+        read = read_line(line)
+    if read.asked > limits.target:
+        raise TargetTooLong("the request target is longer than the limit")
+    return read
 
 
 def _compose(line: RequestLine, kept: list[bytes], notes: list[f.Note], end: int) -> RequestHead:
@@ -195,10 +204,7 @@ def _refuse_early(data: bytes, start: int, limits: HeadLimits) -> None:
     if cut < 0:
         refuse_unfinished_line(data[start:], limits.target)
     else:
-        first = data[start:cut]
-        line = remembered.get(first) or read_line(first)
-        if line.asked > limits.target:
-            raise TargetTooLong("the request target is longer than the limit")
+        _read_line(data[start:cut], limits)
         if stray_octets(data, cut):
             raise BadRequest("a control character or half a line end in the head")
         if data.count(b"\n", cut) - 1 > limits.fields:
