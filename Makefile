@@ -10,6 +10,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 SECONDS ?= 600
+# Where what is compiled is at work, seen from outside.
+RELAY := $(patsubst %,tests/integration/test_%.py,attacks balancing client_faults closing_links connection_limits \
+    early_answers expectations floods head_limits node_faults pages pipelines proxy_protocol refusals relay resumption \
+    slow_clients stale_links tunnels upstream_tls workers) tests/conformance
 # The sources of the modules that may be compiled, with their types: `sources` and `depends` in pyproject.toml.
 COMPILED := $(shell sed -n 's/^\(sources\|depends\) = \["\(.*\)"\]$$/\2/p' pyproject.toml)
 
@@ -46,24 +50,25 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
-	touch $@
+	touch $@ $(VENV)/compiled
 
 # The versions that were tested together; pyproject.toml says which others may do.
 $(VENV)/installed-for-tests: $(VENV)/bin/python pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
-	touch $@ $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@ $(VENV)/installed $(VENV)/compiled
 
 # An installation compiles everything; afterwards only what an edit has made old is compiled again.
-$(VENV)/compiled: $(VENV)/installed $(COMPILED)
-	@if [ -e $@ ]; then $(BIN)/pip install --quiet --disable-pip-version-check 'setuptools>=77' 'cython>=3.1' && \
+$(VENV)/compiled: $(COMPILED) | $(VENV)/installed
+	@if [ -n "$$(find $(COMPILED) -newer $@ 2>&1)" ]; then \
+	    $(BIN)/pip install --quiet --disable-pip-version-check 'setuptools>=77' 'cython>=3.1' && \
 	    $(BIN)/python -W ignore -c 'import setuptools; setuptools.setup()' --quiet build_ext --inplace; fi
 	touch $@
 
 $(VENV)/installed-for-bench: $(VENV)/bin/python pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[bench]'
-	touch $@ $(VENV)/installed
+	touch $@ $(VENV)/installed $(VENV)/compiled
 
 clean:
 	rm -f $(wildcard $(addsuffix .*.so,$(basename $(COMPILED))) $(addsuffix .c,$(basename $(COMPILED))))
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/work
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz bench/work

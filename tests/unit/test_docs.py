@@ -140,7 +140,7 @@ def test_the_changelog_has_the_headings_of_keep_a_changelog() -> None:
 
 def test_the_lock_file_pins_every_dependency_and_no_place() -> None:
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9._+!-]+", line) for line in lines)
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9._+!-]+(; [a-z0-9_'. =<]+)?", line) for line in lines)
     pinned = {normal(line.partition("==")[0]) for line in lines}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = {*project["dependencies"], *project["optional-dependencies"]["test"]}
