@@ -22,7 +22,14 @@ LONGEST = 4096
 def command(name: str, seconds: int, *folders: Path, findings: Path = FINDINGS) -> list[str]:
     """One target; what it finds new goes into the first folder, what breaks an invariant into `findings`."""
     return [
-        *(sys.executable, "-m", "tests.fuzz.one", f"--target={name}", f"-max_total_time={seconds}", f"-max_len={LONGEST}"),
+        *(
+            sys.executable,
+            "-m",
+            "tests.fuzz.one",
+            f"--target={name}",
+            f"-max_total_time={seconds}",
+            f"-max_len={LONGEST}",
+        ),
         *("-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", f"-artifact_prefix={findings}/{name}-"),
         *(f"-dict={HERE / 'words.txt'}", *map(str, folders)),
     ]
@@ -45,7 +52,9 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="TARGET", help=", ".join(targets.TARGETS))
     options = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:
-        print("atheris is not there; it comes with the test requirements where it has wheels (x86-64, Python 3.11-3.13)")
+        print(
+            "atheris is not there; it comes with the test requirements where it has wheels (x86-64, Python 3.11-3.13)"
+        )
         return 2
     FINDINGS.mkdir(exist_ok=True)
     failed = []

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["gateway.http1", "gateway.proxy_protocol", "gateway.bodies", "tests.fuzz.targets"]):
+with atheris.instrument_imports(
+    include=["gateway.http1", "gateway.proxy_protocol", "gateway.bodies", "tests.fuzz.targets"]
+):
     from tests.fuzz.targets import TARGETS
 
 if __name__ == "__main__":

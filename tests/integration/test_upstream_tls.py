@@ -294,7 +294,9 @@ def test_both_directions_at_once(pki: NodePki) -> None:
 
 async def at_once(gateway: Gateway, request: bytes, size: int) -> bytes:
     """The answer whose body has `size` octets, read while the request is being written."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port(), ssl=gateway.context(gateway.world.hospital))
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", gateway.port(), ssl=gateway.context(gateway.world.hospital)
+    )
 
     async def write() -> None:
         writer.write(request)
