@@ -146,5 +146,4 @@ def _proxy(data: bytes) -> proxy_protocol.Header | type[Exception] | None:
     try:
         return proxy_protocol.parse(data)
     except proxy_protocol.ProxyHeaderError as error:
-        assert str(error)
         return type(error)

@@ -1,4 +1,4 @@
-"""Installed from a source distribution: compiled where there is a C compiler, and in pure Python where there is none."""
+"""Installed from a source distribution: compiled where there is a C compiler, in pure Python where there is none."""
 
 from __future__ import annotations
 

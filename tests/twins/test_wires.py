@@ -1,4 +1,4 @@
-"""The compiled calls to the kernel and to OpenSSL, and their Python twins, on real sockets: one end is ours, each in turn.
+"""The compiled calls to the kernel and to OpenSSL, and their Python twins, on real sockets.
 
 Only what `wire` promises is compared: octets, and the outcomes. How many octets one call moves is up to the kernel.
 """

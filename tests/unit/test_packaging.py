@@ -63,6 +63,25 @@ def test_nothing_else_is_compiled() -> None:
     assert sorted(entry["name"] for entry in EXTENSIONS) == sorted(NAMES)
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="no make")
+@pytest.mark.parametrize("target", ["demo", "test"])
+def test_an_edit_of_what_is_compiled_is_compiled_before_use(target: str, tmp_path: Path) -> None:
+    """An older module beside a newer source would switch all of them off."""
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    for name in ("bin/python", "installed", "installed-for-tests", "compiled"):
+        (venv / name).touch()
+
+    def steps(*more: str) -> str:
+        command = ["make", "--dry-run", f"VENV={venv}", *more, target]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "build_ext" not in steps()
+    for entry in EXTENSIONS:
+        for path in (*entry["sources"], *entry.get("depends", ())):
+            assert "build_ext" in steps(f"--what-if={path}"), path
+
+
 def test_what_is_generated_is_not_under_version_control() -> None:
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
@@ -79,7 +98,13 @@ def test_the_wheel_takes_our_packages_and_no_others() -> None:
 
 
 def test_scripts_are_shell_that_parses() -> None:
-    for script in ("deploy/make-venv.sh", "tests/debian-packages.sh", "bench/debian-packages.sh", ".ci/run"):
+    for script in (
+        "deploy/make-venv.sh",
+        "tests/debian-packages.sh",
+        "tests/fuzz/again",
+        "bench/debian-packages.sh",
+        ".ci/run",
+    ):
         path = ROOT / script
         assert path.stat().st_mode & 0o111, script
         subprocess.run(["sh", "-n", str(path)], check=True)
