@@ -16,7 +16,7 @@ cdef class Link:
 
 cdef class Links:
     cdef public object loop
-    cdef public dict _idle, _habits
+    cdef public dict _idle, _habits, _sudden, _seen
 
     @cython.locals(link=Link)
     cpdef take(self, key)

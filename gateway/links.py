@@ -16,9 +16,11 @@ from gateway.stream import Stream
 
 IDLE_LINKS_PER_NODE: Final = 256
 MARGIN: Final = 0.8
-"""Share of the time after which a node was seen to close an idle connection, for which another one is used."""
+"""Share of the time after which a node was seen to close idle connections, for which another one is used. Twice in a
+row after about the same time is a habit, once is not."""
 MOMENT: Final = 0.05
-"""Seconds: a node that closes within them keeps no connections, whatever it says."""
+CLOSES: Final = 3
+"""A node that closes within so many seconds, so often in a row, keeps no connections, whatever it says."""
 REMEMBERED: Final = 60.0
 """Seconds for which a node's habit is believed; a restart, too, closes connections, once."""
 
@@ -78,6 +80,10 @@ class Links:
         self._idle: dict[str, list[Link]] = {}
         self._habits: dict[str, tuple[float, float]] = {}
         """By key: after how many idle seconds a link is not used any more, and until when that is believed."""
+        self._sudden: dict[str, int] = {}
+        """By key: idle links that were closed at once, since one was used again and ended well."""
+        self._seen: dict[str, float] = {}
+        """By key: after how many idle seconds one was closed last."""
 
     def idle(self, key: str) -> int:
         return len(self._idle.get(key, ()))
@@ -104,9 +110,15 @@ class Links:
             return  # it spoke out of turn: nothing is learned from that
         now = time.monotonic()
         idle = now - link.idle_since
-        limit = idle * MARGIN if idle > MOMENT else 0.0
-        before, until = self._habits.get(link.key, (limit, 0.0))
-        self._habits[link.key] = (min(before, limit) if until > now else limit, now + REMEMBERED)
+        if idle <= MOMENT:
+            self._sudden[link.key] = sudden = self._sudden.get(link.key, 0) + 1
+            limit = 0.0 if sudden >= CLOSES else None
+        else:
+            last, self._seen[link.key] = self._seen.get(link.key, 0.0), idle
+            limit = min(last, idle) * MARGIN if min(last, idle) >= max(last, idle) * MARGIN else None
+        if limit is not None:
+            before, until = self._habits.get(link.key, (limit, 0.0))
+            self._habits[link.key] = (min(before, limit) if until > now else limit, now + REMEMBERED)
 
     def _let_go_old(self, key: str, idle: list[Link]) -> None:
         """The node would soon close them."""
@@ -132,6 +144,8 @@ class Links:
             link.let_go()
             return
         link.exchanges += 1
+        if self._sudden and link.exchanges > 1:
+            self._sudden.pop(link.key, None)
         link.idle_since = time.monotonic()
         stream.on_readable = link.idle_readable
         stream.on_drained = _ignore  # else the link would keep its last exchange and session alive

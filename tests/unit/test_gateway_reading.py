@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gateway import reading
@@ -17,7 +18,7 @@ from gateway.channel import unpack
 from gateway.events import Events
 from gateway.reading import Found, Reader, ReadingError, read_all, read_files, start
 from tests.support.crews import events
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, eventually
 from tests.support.operations import own_descriptors
 
 
@@ -38,17 +39,15 @@ def heard() -> Iterator[Events]:
 def nothing_stays() -> Iterator[None]:
     """No descriptor and no process."""
     before = own_descriptors()
+    others = children()  # other tests' servers may live as long as the session
     yield
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                time.sleep(0.005)
-        except ChildProcessError:
-            break
-    else:
-        pytest.fail("a process stays behind")
+    for pid in children() - others:
+        eventually(lambda pid=pid: os.waitpid(pid, os.WNOHANG)[0] == pid, within=5)
     assert own_descriptors() == before
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
 
 
 def nothing() -> None:
