@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bench.certificates import Certificates
 from bench.load import Load, Report
 from bench.programs import Programs, programs
-
 from tests.support.gateway import World, eventually
 from tests.support.markdown import ROOT
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from bench.rows import OURS, PURE, curves, rows
 from bench.sample import Sample
 from bench.table import curve_cells, main_cells, markdown, rate_cells
