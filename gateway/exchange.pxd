@@ -6,6 +6,7 @@ from gateway.links cimport Link
 from gateway.placement cimport Placement
 from gateway.runtime cimport InstitutionRuntime, PoolRuntime
 from gateway.session cimport Session
+from gateway.stream cimport Stream
 
 
 cdef class Exchange:
@@ -27,6 +28,9 @@ cdef class Exchange:
 
     @cython.locals(session=Session, head=Request, placement=Placement)
     cpdef begin(self, rest)
+    @cython.locals(stream=Stream, session=Session, link=Link)
+    cpdef leave(self)
+    cpdef client_full(self)
     @cython.locals(session=Session, head=Request, institution=InstitutionRuntime, pool=PoolRuntime)
     cpdef PoolRuntime _authorise(self)
     cpdef _set_deadline(self, double now)

@@ -148,7 +148,15 @@ class Exchange:
         return pool
 
     def _send(self, link: Link) -> None:
-        """Head and what has come of the body in one write. Raises StreamError only when not an octet has left."""
+        """This connection takes the request, at the end of the turn."""
+        self._link = link
+        self.session.outbox.add_request(self)
+
+    def leave(self) -> None:
+        """Head and what has come of the body in one write; to be called by the outbox."""
+        link = self._link
+        if link is None or self._sent:
+            return  # over before it began, or another connection had to be found in this turn
         stream = link.stream
         self.node_started = now = monotonic()
         if self._unsent:
@@ -157,11 +165,15 @@ class Exchange:
         wire = self._wire
         if link.exchanges:
             self._before = stream.acknowledged() if stream.encrypted else link.octets + 1
-        done = stream.write(wire)
+        try:
+            done = stream.write(wire)
+        except StreamError as error:
+            # Not an octet of it has left.
+            self._elsewhere(str(error))
+            return
         if not link.exchanges:
             self._wire = b""  # else kept until the node has said a word: it may have closed before this reaches it
         link.octets += len(wire)
-        self._link = link
         self._sent = True
         stream.on_readable = self._node_readable
         stream.on_drained = self._node_drained
@@ -284,14 +296,21 @@ class Exchange:
         if not proof:
             self._wire = b""
             return False
-        self._link = None
         self._sent = False
         self._patience = 0.0
-        placement.again()
-        if placement.deadline:
-            self.session.stream.stop_reading()
-            self.session.deadline = placement.deadline
+        self._elsewhere("a kept connection had been closed")
         return True
+
+    def _elsewhere(self, why: str) -> None:
+        """No node has got an octet of the request: find another connection."""
+        placement, session = self.placement, self.session
+        self._link = None
+        if placement is None:
+            return
+        placement.again(why)
+        if placement.deadline:
+            session.stream.stop_reading()
+            session.deadline = placement.deadline
 
     def _look_whether_late(self, link: Link, why: str) -> None:
         if self._link is link and self.session.exchange is self:
@@ -390,6 +409,11 @@ class Exchange:
             session.wait_for_client()
         else:
             self._set_deadline(monotonic())
+
+    def client_full(self) -> None:
+        """The client does not take at once what it got: the node may wait."""
+        if self._link is not None:
+            self._link.stream.stop_reading()
 
     def client_drained(self) -> None:
         """The client has taken what was queued: the node may go on."""

@@ -43,6 +43,8 @@ REFUSED_HEAD: Final = HeadLimits(head=8192, fields=64, target=4096)
 """What a refused connection may say before it gets its one answer."""
 BURST: Final = 2
 """Reads in one turn of the loop: the second finds the end that no readiness of the socket may announce."""
+HELD_AT_MOST: Final = 16_384
+"""Octets for the client that may wait for the end of the turn: one record."""
 VAIN: Final = 1000
 """Reads in a row that bring nothing of a request: key updates without end, or records cut into single octets."""
 LAST_WORD: Final = 1.5
@@ -60,6 +62,7 @@ class Session:
     """Callbacks of the client's stream; everything it decides by itself is when to read, answer and close."""
 
     __slots__ = (
+        "_held",
         "born",
         "buffer",
         "chain",
@@ -73,6 +76,7 @@ class Session:
         "institution",
         "leaving",
         "listener",
+        "outbox",
         "phase",
         "refusal",
         "requests",
@@ -88,6 +92,7 @@ class Session:
     def __init__(self, worker: Worker, listener: ListenerRuntime, sock: socket.socket, client: str) -> None:
         self.worker = worker
         self.count = worker.count
+        self.outbox = worker.outbox
         self.listener = listener
         self.client = client
         self.ends: Ends | None = None
@@ -96,6 +101,8 @@ class Session:
         self.born = monotonic()
         self.deadline = self.born + listener.handshake_timeout
         self.buffer = b""
+        self._held = b""
+        """For the client, leaving at the end of this turn."""
         self.exchange: Exchange | None = None
         self.identity = b""
         self.institution: InstitutionRuntime = NOBODY
@@ -321,7 +328,8 @@ class Session:
             self.stream.stop_reading()
 
     def _next(self) -> None:
-        if self.exchange is None and self.phase is Phase.OPEN and self.buffer:
+        # Else a client that asks and asks and never reads could fill the memory with answers.
+        if self.exchange is None and self.phase is Phase.OPEN and self.buffer and not self.stream.queued:
             data, self.buffer = self.buffer, b""
             try:
                 self._head(data)
@@ -381,12 +389,41 @@ class Session:
     # ---- towards the client
 
     def send(self, data: bytes) -> bool:
-        """Write to the client; False when it has to take some of it first. A dead client ends the session."""
+        """Write to the client, now or at the end of the turn; False when it has to take some of it first.
+
+        A dead client ends the session.
+        """
+        if self.stream.queued or len(self._held) + len(data) > HELD_AT_MOST:
+            return self._write(data)
+        if self._held:
+            self._held += data
+        else:
+            self._held = data
+            self.outbox.add_answer(self)
+        return True
+
+    def _write(self, data: bytes) -> bool:
+        """What is held, and this."""
+        held = self._held
+        if held:
+            self._held = b""
+            data = held + data
         try:
             return self.stream.write(data)
         except StreamError:
             self._lost()
             return False
+
+    def leave(self) -> None:
+        """The turn ends; to be called by the outbox."""
+        if not self._held or self._write(b""):
+            return
+        if self.exchange is not None:
+            self.exchange.client_full()
+            self.wait_for_client()
+        elif self.phase is Phase.OPEN:
+            self.stream.stop_reading()  # see `exchange_ended`
+            self.wait_for_client()
 
     def _drained(self) -> None:
         if self.exchange is not None:
@@ -414,7 +451,6 @@ class Session:
             self.close()
             return
         if self.stream.queued:
-            # Else a client that asks and asks and never reads could fill the memory with answers.
             self.stream.stop_reading()
             self.wait_for_client()
             return
@@ -509,11 +545,15 @@ class Session:
 
     def close(self) -> None:
         """Flush, close_notify, and read the client out; see `Stream.close`."""
+        if self._held:
+            self._write(b"")
         self.phase = Phase.CLOSING
         self.deadline = float("inf")  # the stream has its own deadlines from here
         self.stream.close()
 
     def abort(self) -> None:
+        if self._held:
+            self._write(b"")  # an answer that is complete
         self.stream.abort()
 
     def cut(self) -> None:
@@ -526,6 +566,7 @@ class Session:
         self.stream.abort()
 
     def _closed(self) -> None:
+        self._held = b""
         self.phase = Phase.CLOSING
         try:
             if self.exchange is not None:
