@@ -432,7 +432,7 @@ class Session:
             self._await_next(monotonic())
 
     def resume_reading(self) -> None:
-        if not self.stream.eof:
+        if not self.stream.eof and len(self.buffer) <= PIPELINE_LIMIT:
             self.stream.start_reading()
 
     def problem(self, error: GatewayError, exchange: Exchange) -> bytes:
