@@ -112,11 +112,19 @@ class Exchange:
             pool = self._authorise()
             session = self.session
             head = self.head
-            parts = (head.head, session.identity, b"X-Forwarded-Host: ", head.host)
-            if head.request_id:
-                self._wire = b"".join((*parts, b"\r\n\r\n"))
-            else:
-                self._wire = b"".join((*parts, b"\r\nX-Request-Id: ", self.request_id, b"\r\n\r\n"))
+            new_id = b"" if head.request_id else b"\r\nX-Request-Id: " + self.request_id
+            self._wire = b"".join(
+                (
+                    head.head,
+                    self.institution.header,
+                    session.certificate,  # RFC 9440: a byte sequence of the DER form, between colons
+                    session.origin,
+                    b"X-Forwarded-Proto: https\r\nVia: 1.1 settlegate\r\nX-Forwarded-Host: ",
+                    head.host,
+                    new_id,
+                    b"\r\n\r\n",
+                )
+            )
             client = session if pool.preamble is not None else None
             self.placement = placement = Placement(session.worker, pool, self._send, self.fail, client)
             placement.start()

@@ -13,7 +13,7 @@ cdef class Session:
     cdef public TLSStream stream
     cdef public Exchange exchange
     cdef public Outbox outbox
-    cdef public bytes buffer, identity, _held
+    cdef public bytes buffer, certificate, origin, _held
     cdef public double born, deadline
     cdef public Py_ssize_t requests, vain
     cdef public bint leaving, resumed

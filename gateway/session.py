@@ -7,9 +7,9 @@ either way no octet of it reaches a node.
 
 from __future__ import annotations
 
-import base64
 import logging
 import socket
+import sys
 from enum import Enum, auto
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -65,6 +65,7 @@ class Session:
         "_held",
         "born",
         "buffer",
+        "certificate",
         "chain",
         "client",
         "count",
@@ -72,10 +73,10 @@ class Session:
         "deadline",
         "ends",
         "exchange",
-        "identity",
         "institution",
         "leaving",
         "listener",
+        "origin",
         "outbox",
         "phase",
         "refusal",
@@ -104,7 +105,10 @@ class Session:
         self._held = b""
         """For the client, leaving at the end of this turn."""
         self.exchange: Exchange | None = None
-        self.identity = b""
+        self.certificate = b""
+        """In base64."""
+        self.origin = b""
+        """What nodes are told of the client's address, behind its certificate."""
         self.institution: InstitutionRuntime = NOBODY
         """Set by admission; a session without it never leaves HANDSHAKE or REFUSED."""
         self.credential: Credential | None = None
@@ -201,7 +205,7 @@ class Session:
                 evidence = listener.terminator.reverify(evidence.credential, evidence.chain)
             self.listener = listener
         self.resumed = evidence.resumed
-        self.tls_version = tls.get_protocol_version_name()
+        self.tls_version = sys.intern(tls.get_protocol_version_name())
         self.count.handshake(listener.slot, resumed=evidence.resumed)
         decision = worker.snapshot.decide(listener, evidence)
         if isinstance(decision, Admission):
@@ -222,16 +226,12 @@ class Session:
         self.chain = chain
         self.worker.door.admitted(self)
         self.count.institution_connection(institution.slot, 1)
-        self.identity = (
-            b"X-Institution-Id: %s\r\nClient-Cert: :%s:\r\n"  # RFC 9440: a byte sequence of the DER form
-            b"X-Forwarded-For: %s\r\nX-Forwarded-Proto: https\r\nVia: 1.1 settlegate\r\n"
-        ) % (institution.id.encode(), base64.b64encode(credential.der), self.client.encode())
+        self.certificate = credential.encoded
+        self.origin = b":\r\nX-Forwarded-For: %s\r\n" % self.client.encode()
         self.phase = Phase.OPEN
         self.leaving = self.worker.draining
         self.deadline = monotonic() + (LAST_WORD if self.leaving else self.listener.idle_timeout)
-        stream = self.stream
-        stream.on_readable = self._readable
-        stream.on_drained = self._drained
+        self.stream.on_readable = self._readable
         self._readable()
 
     def _refuse(self, refusal: Refusal, credential: Credential | None) -> None:
@@ -244,7 +244,6 @@ class Session:
         self.phase = Phase.REFUSED
         self.deadline = monotonic() + self.listener.head_timeout
         self.stream.on_readable = self._refused_readable
-        self.stream.on_drained = _nothing
         self._refused_readable()
 
     def _count_refusal(self, refusal: Refusal) -> None:
@@ -408,11 +407,15 @@ class Session:
         if held:
             self._held = b""
             data = held + data
+        stream = self.stream
         try:
-            return self.stream.write(data)
+            done = stream.write(data)
         except StreamError:
             self._lost()
             return False
+        if not done:
+            stream.on_drained = self._drained
+        return done
 
     def leave(self) -> None:
         """The turn ends; to be called by the outbox."""
@@ -575,7 +578,3 @@ class Session:
             if self.institution is not NOBODY:
                 self.count.institution_connection(self.institution.slot, -1)
             self.worker.session_closed(self)
-
-
-def _nothing() -> None:
-    """A refused client's answer needs no follow-up."""
