@@ -23,7 +23,7 @@ cdef class Exchange:
     cdef public Link _link
     cdef public bytes _wire, _unsent
     cdef public double started, node_started, _patience
-    cdef public Py_ssize_t status, bytes_out, _before
+    cdef public Py_ssize_t status, bytes_out, _before, _interim
     cdef public bint counted, keep_alive, tunnel, _sent, _upload_dead
 
     @cython.locals(session=Session, head=Request, placement=Placement)

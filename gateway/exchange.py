@@ -22,7 +22,7 @@ from gateway.errors import (
     RequestTimeout,
     RouteForbidden,
 )
-from gateway.http1 import HeadLimits, parse_response
+from gateway.http1 import HeadLimits, may_decide, parse_response
 from gateway.links import Link
 from gateway.placement import Placement
 from gateway.stream import StreamError
@@ -37,6 +37,8 @@ NODE_LIMITS: Final = HeadLimits(head=65_536, fields=256, target=65_536)
 FIRST_LOOK: Final = 0.01
 LAST_LOOK: Final = 0.7
 """Seconds between two looks at what becomes of a request that met a closing connection; doubled each time."""
+INTERIM: Final = 1000
+"""Interim answers to one request; a node that sends more has lost its way."""
 CLIENT_GONE: Final = 499
 """Status in the log when the client left before its answer began; nothing is sent."""
 
@@ -47,6 +49,7 @@ class Exchange:
     __slots__ = (
         "_before",
         "_download",
+        "_interim",
         "_link",
         "_patience",
         "_sent",
@@ -92,6 +95,7 @@ class Exchange:
         self._unsent = b""
         self._sent = False
         self._before = 0
+        self._interim = 0
         self._patience = 0.0
         self._upload_dead = False
         self.body = RequestBody(head.length)
@@ -334,6 +338,7 @@ class Exchange:
         try:
             data = link.stream.recv()
             if data is None:
+                link.stream.look_again()
                 return
             if self.tunnel:
                 self._from_tunnel(data)
@@ -354,7 +359,11 @@ class Exchange:
         """Read response heads: interim ones are passed on, the final one begins the answer."""
         self._wire = b""
         if link.buffer:
+            decides = may_decide(link.buffer, data, NODE_LIMITS)
             data = link.buffer + data
+            if not decides:
+                link.buffer = data
+                return
         session, head = self.session, self.head
         while True:
             answer = parse_response(data, NODE_LIMITS, head.method, head.upgrade)
@@ -363,6 +372,9 @@ class Exchange:
                 return
             if answer.status >= 200 or answer.status == 101:
                 break
+            self._interim += 1
+            if self._interim > INTERIM:
+                raise NodeProtocolError("interim answers without end")
             data = data[answer.end :]
             link.buffer = b""
             if not head.http10 and not session.send(answer.head + b"\r\n"):
@@ -422,6 +434,10 @@ class Exchange:
         """The client does not take at once what it got: the node may wait."""
         if self._link is not None:
             self._link.stream.stop_reading()
+        if self.tunnel:
+            self._set_deadline(monotonic())
+        elif self.placement is None or not self.placement.deadline:
+            self.session.wait_for_client()
 
     def client_drained(self) -> None:
         """The client has taken what was queued: the node may go on."""
@@ -476,6 +492,8 @@ class Exchange:
         """The deadline of whoever had to move has passed."""
         if self.tunnel:
             self._end_tunnel()
+        elif self._link is not None and not self._sent:
+            self.leave()  # this turn's end has been overtaken by a deadline that was the connect's, or an idle client's
         elif self.placement is not None and self.placement.deadline:
             if self.placement.deadline <= monotonic():  # else it is that of another connect than the first
                 self.placement.expire()

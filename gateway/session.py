@@ -21,7 +21,7 @@ from gateway.admission import Admission, Refusal
 from gateway.door import OF_THE_LISTENER
 from gateway.errors import BadRequest, GatewayError, RequestTimeout
 from gateway.exchange import Exchange
-from gateway.http1 import HeadLimits, RequestHead, parse_request
+from gateway.http1 import HeadLimits, RequestHead, may_decide, parse_request
 from gateway.pacing import watch
 from gateway.runtime import NOBODY
 from gateway.stream import StreamError
@@ -45,6 +45,8 @@ BURST: Final = 2
 """Reads in one turn of the loop: the second finds the end that no readiness of the socket may announce."""
 HELD_AT_MOST: Final = 16_384
 """Octets for the client that may wait for the end of the turn: one record."""
+CRLF: Final = b"\r\n"
+"""An empty line behind a body is not the beginning of a request: old clients send one (RFC 9112 2.2)."""
 VAIN: Final = 1000
 """Reads in a row that bring nothing of a request: key updates without end, or records cut into single octets."""
 LAST_WORD: Final = 1.5
@@ -261,7 +263,10 @@ class Session:
             return
         head: RequestHead | None = None
         if data:
+            decides = not self.buffer or may_decide(self.buffer, data, REFUSED_HEAD)
             self.buffer += data
+            if not decides:
+                return
             try:
                 head = parse_request(self.buffer, REFUSED_HEAD)
             except BadRequest:
@@ -280,6 +285,7 @@ class Session:
                 data = stream.recv()
                 if data is None:
                     self._in_vain()
+                    stream.look_again()
                     return
                 if not data:
                     self._ended()
@@ -316,7 +322,13 @@ class Session:
             if data:
                 self._keep(data)
         elif self.phase is Phase.OPEN:
-            self._head(self.buffer + data if self.buffer else data)
+            begun = self.buffer
+            if not begun:
+                self._head(data)
+            elif may_decide(begun, data, self.listener.head_limits):
+                self._head(begun + data)
+            else:
+                self.buffer = begun + data
 
     def _keep(self, data: bytes) -> None:
         """Octets behind the current request wait for their turn (pipelining, RFC 9112 9.3.2)."""
@@ -346,9 +358,10 @@ class Session:
             if self.stream.eof:
                 self._reject(BadRequest("the head ended early"))
                 return
-            if not self.buffer:
+            if not self.buffer.strip(CRLF) and data.strip(CRLF):
                 self.deadline = monotonic() + self.listener.head_timeout
             self.buffer = data
+            self.stream.start_reading()  # a head may be longer than what is read ahead
             return
         self.buffer = b""
         self.requests += 1
@@ -380,7 +393,7 @@ class Session:
         self.stream.stop_reading()
         if self.exchange is not None:
             self.exchange.client_ended()
-        elif self.buffer and self.phase is Phase.OPEN:
+        elif self.buffer.strip(CRLF) and self.phase is Phase.OPEN:
             self._next()  # a whole request may be waiting for its turn; half a one is refused
         else:
             self.close()
@@ -423,7 +436,6 @@ class Session:
             return
         if self.exchange is not None:
             self.exchange.client_full()
-            self.wait_for_client()
         elif self.phase is Phase.OPEN:
             self.stream.stop_reading()  # see `exchange_ended`
             self.wait_for_client()
@@ -467,7 +479,7 @@ class Session:
 
     def nothing_follows(self) -> bool:
         """No further request will be taken: the session leaves, or the client has ended and all it said is answered."""
-        return self.leaving or (self.stream.eof and not self.buffer)
+        return self.leaving or (self.stream.eof and not self.buffer.strip(CRLF))
 
     def wait_for_client(self) -> None:
         """Give the client its time to take what is queued; see `expire`."""
@@ -492,7 +504,7 @@ class Session:
             self.close()
         elif self.stream.queued:
             self.abort()
-        elif self.buffer:
+        elif self.buffer.strip(CRLF):
             self._reject(RequestTimeout("the request head did not arrive in time"))
         else:
             self.close()
