@@ -11,10 +11,11 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from OpenSSL import SSL
 
+from certs import binding
 from certs.binding import forget_errors
 from certs.upstream import NodeUntrusted
 from gateway import wire
@@ -26,6 +27,9 @@ from gateway.wire import RECORD
 if TYPE_CHECKING:
     from certs.upstream import NodeTLS
     from gateway.complaints import Complaints
+
+UNASKED: Final = 16
+"""Records without octets, tickets and key updates, that a node may send at a time on a connection nobody uses."""
 
 
 class NodeStream(TLSStream):
@@ -76,6 +80,7 @@ class NodeStream(TLSStream):
         self._node = node
         self._complaints = complaints
         self.tls = node_tls.connect(node, node.rpartition(":")[0].strip("[]"), self.sock)
+        binding.return_after_each_record(self.tls)
         self._handle = wire.handle(self.tls)
 
     # the handshake
@@ -141,13 +146,16 @@ class NodeStream(TLSStream):
 
     def still_silent(self) -> bool:
         """Tickets and key updates are no word of the node; its farewell is one."""
-        try:
-            silent = self.recv() is None
-        except StreamError:
-            return False
-        if silent:
-            self._remember()
-        return silent
+        for _ in range(UNASKED):
+            try:
+                if self.recv() is not None:
+                    return False
+            except StreamError:
+                return False
+            if wire.peek(self.fd) == wire.NOTHING:
+                self._remember()
+                return True
+        return False
 
     def _remember(self) -> None:
         self._remembered = True

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import socket
 import ssl
+import subprocess
+import sys
+import termios
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -378,6 +382,47 @@ def test_an_answer_that_came_before_a_reset_is_read_although_writing_fails(pki: 
                 await write_until_it_fails()
             assert await heard(stream, 3) == b"413"
             stream.on_closed = lambda: None
+            stream.abort()
+
+    play(story)
+
+
+@contextlib.contextmanager
+def updating(pki: NodePki, seconds: float) -> Iterator[tuple[str, int]]:
+    command = [sys.executable, "-m", "tests.support.updating_node", str(pki.good), str(pki.good.with_suffix(".key"))]
+    with subprocess.Popen([*command, str(seconds)], stdout=subprocess.PIPE, text=True) as node:
+        try:
+            assert node.stdout is not None
+            yield "127.0.0.1", int(node.stdout.readline())
+        finally:
+            node.kill()
+
+
+async def until_nothing_more_comes(sock: socket.socket) -> int:
+    """Octets that lie in the socket."""
+    before, waiting = -1, 0
+    while waiting == 0 or waiting != before:
+        before = waiting
+        await asyncio.sleep(0.2)
+        waiting = int.from_bytes(fcntl.ioctl(sock, termios.FIONREAD, bytes(4)), sys.byteorder)
+    return waiting
+
+
+def test_a_read_comes_back_after_each_key_update(pki: NodePki) -> None:
+    """Else a node that sends them without end would keep the worker for itself."""
+
+    async def story() -> None:
+        with updating(pki, 0.05) as address:
+            name = f"{address[0]}:{address[1]}"
+            loop = asyncio.get_running_loop()
+            stream = NodeStream.dial(loop, address, trust(pki.anchor), name, Complaints("pool"))
+            assert await ended(stream) == "ready"
+            stream.write(b"GET / HTTP/1.1\r\n\r\n")
+            assert await until_nothing_more_comes(stream.sock) > 1000
+            before = await until_nothing_more_comes(stream.sock)
+            assert stream.recv() is None
+            assert 0 <= before - await until_nothing_more_comes(stream.sock) < 1000, "one record"
+            assert not stream.still_silent(), "whoever says so much says something"
             stream.abort()
 
     play(story)
