@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway import last_run, listening
-from gateway.check_machine import shortages, this_machine
 from gateway.channel import Message, pack
+from gateway.check_machine import shortages, this_machine
 from gateway.crew import READY_WITHIN, Crew
 from gateway.events import Events
 from gateway.hardening import name_process, no_memory_dumps, raise_open_files
