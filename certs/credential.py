@@ -7,11 +7,11 @@ malformed certificates, other things on others, and now and then panics.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
-from collections.abc import Mapping
+import sys
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final
 
 from cryptography import x509
@@ -20,6 +20,8 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 LARGEST: Final = 16_384
 """Octets. A certificate with a 4,096-bit key and many names has 3,000; parsing more is work for strangers."""
 TEXT_LIMIT: Final = 256
+FIELDS: Final = ("subject.CN", "subject.UID", "san.uri", "san.dns")
+"""Where a certificate may name its institution; besides these there is its own `fingerprint`."""
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -29,9 +31,13 @@ class CredentialError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a certificate says about its holder. Foreign text is already clean; still escape it per medium."""
+    """What a certificate says about its holder. Foreign text is already clean; still escape it per medium.
 
-    der: bytes = field(repr=False)
+    Thousands are remembered, so nothing is kept twice.
+    """
+
+    encoded: bytes = field(repr=False)
+    """The certificate (DER) in base64, as nodes are told of it (RFC 9440)."""
     fingerprint: str
     """SHA-256 of the certificate, hex. An ECDSA signature can be altered and still verify: never pin this."""
     spki: str
@@ -42,19 +48,29 @@ class Credential:
     not_before: float
     """Unix seconds."""
     not_after: float
-    values: Mapping[str, tuple[str, ...]] = field(repr=False)
-    """Field → every value found there, as it stands in the certificate: not clean."""
+    values: tuple[tuple[str, ...], ...] = field(repr=False)
+    """For each of FIELDS every value found there, as it stands in the certificate: not clean."""
+
+    @property
+    def der(self) -> bytes:
+        return base64.b64decode(self.encoded)
+
+    def found(self, name: str) -> tuple[str, ...]:
+        """Every value of a field, not clean."""
+        if name == "fingerprint":
+            return (self.fingerprint,)
+        return self.values[FIELDS.index(name)] if name in FIELDS else ()
 
     def ids(self, name: str) -> str | None:
         """The institution id in this field: occurs exactly once and is well formed, else None."""
-        found = self.values.get(name, ())
+        found = self.found(name)
         if len(found) != 1 or _ID.fullmatch(found[0]) is None:
             return None
         return found[0]
 
     def occurrences(self, name: str) -> int:
         """How many values the field has, well formed or not."""
-        return len(self.values.get(name, ()))
+        return len(self.found(name))
 
 
 def parse(der: bytes) -> Credential:
@@ -75,21 +91,18 @@ def _parse(der: bytes) -> Credential:
         raise CredentialError("serial number is not positive (RFC 5280 4.1.2.2)")
     fingerprint = hashlib.sha256(der).hexdigest()
     return Credential(
-        der=der,
+        encoded=base64.b64encode(der),
         fingerprint=fingerprint,
         spki=spki_of(certificate),
         serial=certificate.serial_number,
-        issuer=clean(certificate.issuer.rfc4514_string()),
+        issuer=sys.intern(clean(certificate.issuer.rfc4514_string())),
         subject=clean(certificate.subject.rfc4514_string()),
         not_before=certificate.not_valid_before_utc.timestamp(),
         not_after=certificate.not_valid_after_utc.timestamp(),
-        values=MappingProxyType(
-            {
-                "subject.CN": _attributes(certificate, NameOID.COMMON_NAME),
-                "subject.UID": _attributes(certificate, NameOID.USER_ID),
-                **_alternative_names(certificate),
-                "fingerprint": (fingerprint,),
-            }
+        values=(
+            _attributes(certificate, NameOID.COMMON_NAME),
+            _attributes(certificate, NameOID.USER_ID),
+            *_alternative_names(certificate),
         ),
     )
 
@@ -100,17 +113,18 @@ def _attributes(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> tu
     return tuple(value if isinstance(value, str) else value.hex() for value in values)
 
 
-def _alternative_names(certificate: x509.Certificate) -> dict[str, tuple[str, ...]]:
-    """Empty where an extension cannot be read: authorities write odd ones, and then nobody is named by them."""
+def _alternative_names(certificate: x509.Certificate) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(san.uri, san.dns), empty where an extension cannot be read: authorities write odd ones, and then nobody is
+    named by them."""
     try:
         names = certificate.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
     except (x509.ExtensionNotFound, ValueError, TypeError):
-        return {}
+        return (), ()
     assert isinstance(names, x509.SubjectAlternativeName)  # noqa: S101 - what this OID always gives
-    return {
-        "san.uri": tuple(names.get_values_for_type(x509.UniformResourceIdentifier)),
-        "san.dns": tuple(names.get_values_for_type(x509.DNSName)),
-    }
+    return (
+        tuple(names.get_values_for_type(x509.UniformResourceIdentifier)),
+        tuple(names.get_values_for_type(x509.DNSName)),
+    )
 
 
 def clean(text: str) -> str:

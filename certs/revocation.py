@@ -11,6 +11,7 @@ lists for some reasons only, and lists with a critical extension we do not know 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +60,19 @@ class Issuer:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What a list has to know of a certificate: all that is kept of it, for thousands of them are remembered."""
+
+    serial: int
+    points: tuple[str, ...] = ()
+    """Its distribution points."""
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate) -> Subject:
+        return cls(certificate.serial_number, tuple(sys.intern(point) for point in sorted(_points_of(certificate))))
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """Which certificates of its issuer a list speaks of (RFC 5280 5.2.5)."""
 
@@ -67,10 +81,10 @@ class Scope:
     leaves: bool = True
     authorities: bool = True
 
-    def covers(self, certificate: x509.Certificate, *, authority: bool) -> bool:
+    def covers(self, subject: Subject, *, authority: bool) -> bool:
         if not (self.authorities if authority else self.leaves):
             return False
-        return self.points is None or not self.points.isdisjoint(_points_of(certificate))
+        return self.points is None or not self.points.isdisjoint(subject.points)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,14 +140,14 @@ class Revocations:
                 self._by_key[issuer.spki] = found
         return found
 
-    def judge(self, issuer: Issuer, certificate: x509.Certificate, depth: int, now: float) -> tuple[int, ...]:
+    def judge(self, issuer: Issuer, subject: Subject, depth: int, now: float) -> tuple[int, ...]:
         """Codes that speak against this certificate at `now`; the issuer's place on the path is already proven."""
-        covering = [entry for entry in self.of(issuer) if entry.scope.covers(certificate, authority=depth > 0)]
+        covering = [entry for entry in self.of(issuer) if entry.scope.covers(subject, authority=depth > 0)]
         if not covering:
             return (UNABLE_TO_GET_CRL,) if self.configured and (depth == 0 or self.incomplete) else ()
         # A list published ahead of its time does not displace the one that is in force.
         newest = next((entry for entry in covering if entry.this_update <= now), covering[0])
-        codes = [CERT_REVOKED] if certificate.serial_number in newest.revoked else []
+        codes = [CERT_REVOKED] if subject.serial in newest.revoked else []
         stale = newest.stale(now)
         return (*codes, stale) if stale is not None else tuple(codes)
 
@@ -235,11 +249,15 @@ def _scope(crl: x509.CertificateRevocationList) -> Scope:
 
 
 def _points_of(certificate: x509.Certificate) -> frozenset[str]:
+    """None where they cannot be read: lists for certain points do not speak of it then, and where lists are asked for
+    that refuses it."""
     try:
         points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except (x509.ExtensionNotFound, ValueError):
+        return frozenset().union(*(_uris(point.full_name or ()) for point in points))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - a panic in cryptography's Rust is not an Exception
         return frozenset()
-    return frozenset().union(*(_uris(point.full_name or ()) for point in points))
 
 
 def _uris(names: Iterable[x509.GeneralName]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -20,7 +20,7 @@ from OpenSSL import crypto
 from certs import binding, revocation
 from certs.credential import clean
 from certs.keys import UnreadableError, hash_problem, key_problem, octets, read, smallest
-from certs.revocation import Issuer, Revocations
+from certs.revocation import Issuer, Revocations, Subject
 from certs.verdict import (
     APPLICATION,
     CERT_HAS_EXPIRED,
@@ -38,6 +38,8 @@ from certs.verdict import (
 LONGEST_PATH: Final = 6
 """Certificates from leaf to anchor, both included."""
 PRESENTED_LIMIT: Final = 8
+NONE: Final[frozenset[Problem]] = frozenset()
+"""One for all: an empty set takes as much memory as five problems."""
 
 
 class TrustError(ValueError):
@@ -62,7 +64,7 @@ class Link:
     """One certificate of a verified path and who issued it."""
 
     issuer: Issuer
-    certificate: x509.Certificate
+    subject: Subject
     depth: int
 
 
@@ -224,6 +226,7 @@ class Trust:
             return Verification(frozenset({(len(path) - 1, CHAIN_TOO_LONG if anchor else ISSUER_UNKNOWN)}))
         problems: set[Problem] = set()
         links: list[Link] = []
+        span = [anchor.certificate]
         try:
             issuer = anchor
             for depth in range(len(path) - 2, -1, -1):
@@ -233,23 +236,25 @@ class Trust:
                     problems.update((depth, code) for code in codes if code)
                 if depth:
                     below = self._issuer(certificate)
-                    links.append(Link(issuer, below.certificate, depth))
-                    issuer = below
+                    span.append(below.certificate)
                 else:
-                    links.append(Link(issuer, read(certificate), depth))
+                    span.append(read(certificate))
+                links.append(Link(issuer, Subject.of(span[-1]), depth))
+                if depth:
+                    issuer = below
             if not links:  # an anchor presented as the client's own certificate
-                links.append(Link(anchor, anchor.certificate, 0))
+                links.append(Link(anchor, Subject.of(anchor.certificate), 0))
         except UnreadableError:
             return Verification(frozenset(problems | {(0, APPLICATION)}))
         links.reverse()
-        span = (*(link.certificate for link in links), anchor.certificate)
         found = Verification(
-            frozenset(problems),
+            frozenset(problems) if problems else NONE,
             tuple(links),
             max(entry.not_valid_before_utc.timestamp() for entry in span),
             min(entry.not_valid_after_utc.timestamp() for entry in span),
         )
-        return Verification(found.problems | self.current(found, now), found.path, found.not_before, found.not_after)
+        late = self.current(found, now)
+        return replace(found, problems=found.problems | late) if late else found
 
     def current(self, found: Verification, now: float) -> frozenset[Problem]:
         """What time alone has done to an earlier verification under this trust: dates and lists, in 5 µs."""
@@ -259,10 +264,10 @@ class Trust:
         if now > found.not_after:
             problems.add((0, CERT_HAS_EXPIRED))
         for link in found.path:
-            for code in self.revocations.judge(link.issuer, link.certificate, link.depth, now):
+            for code in self.revocations.judge(link.issuer, link.subject, link.depth, now):
                 if self._refuse_stale or code not in (CRL_HAS_EXPIRED, CRL_NOT_YET_VALID):
                     problems.add((link.depth, code))
-        return frozenset(problems)
+        return frozenset(problems) if problems else NONE
 
     def rebuilds(self, found: Verification) -> bool:
         """Whether this path can be built again from the certificate alone, as any worker must after a resumption."""

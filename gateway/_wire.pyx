@@ -10,6 +10,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uintptr_t
+from libc.string cimport memcpy
 
 cdef extern from "Python.h":
     ctypedef struct PyObject
@@ -38,7 +39,6 @@ cdef enum:
     ERRNO = -1000
     SMALL = 16384
     RECORD = 16384  # the longest there is (RFC 8446 section 5.1)
-    BULK = 131072
 
 # openssl/ssl.h
 cdef enum:
@@ -62,7 +62,6 @@ cdef Clear clear_errors = NULL
 cdef PeekError peek_error = NULL
 
 cdef char scratch[SMALL]
-cdef char bulk[BULK]
 
 
 def bind(uintptr_t read, uintptr_t write, uintptr_t get_error, uintptr_t clear, uintptr_t peek):
@@ -128,20 +127,33 @@ def peek(int fd):
 
 def tls_recv(uintptr_t ssl, Py_ssize_t size):
     """See `gateway.wire.tls_recv`."""
-    cdef Py_ssize_t filled = 0
     cdef int got
-    if size > BULK:
-        size = BULK
     clear_errors()
-    while True:
+    forget_errno()
+    got = ssl_read(<void *>ssl, scratch, RECORD)
+    if got <= 0:
+        return _outcome(<void *>ssl, got, SSL_ERROR_WANT_READ)
+    if got < RECORD or size < 2 * RECORD:
+        return PyBytes_FromStringAndSize(scratch, got)
+    return _more(<void *>ssl, size)
+
+
+cdef object _more(void *ssl, Py_ssize_t size):
+    """In bulk: the full record that has been read, and those behind it, in one object of `size` octets at the most."""
+    cdef PyObject *data = new_bytes(NULL, size)
+    cdef char *octets = octets_of(data)
+    cdef Py_ssize_t filled = RECORD
+    cdef int got
+    memcpy(octets, scratch, RECORD)
+    while filled + RECORD <= size:
         forget_errno()
-        got = ssl_read(<void *>ssl, bulk + filled, RECORD)
+        got = ssl_read(ssl, octets + filled, RECORD)
         if got <= 0:
-            # What ended the reading after the first record is found again by the next call.
-            return PyBytes_FromStringAndSize(bulk, filled) if filled else _outcome(<void *>ssl, got, SSL_ERROR_WANT_READ)
+            break  # what ended the reading is found again by the next call
         filled += got
-        if got < RECORD or filled + RECORD > size:
-            return PyBytes_FromStringAndSize(bulk, filled)
+        if got < RECORD:
+            break
+    return _taken(data, size, filled)
 
 
 def tls_send(uintptr_t ssl, data not None):

@@ -86,7 +86,7 @@ def _identity(credential: Credential, name: str) -> str:
     if found is not None:
         return found
     many = credential.occurrences(name)
-    values = ", ".join(clean(value) for value in credential.values[name][:5])
+    values = ", ".join(clean(value) for value in credential.found(name)[:5])
     if many > 1:
         return f"不可用 not usable, {many} 个值 values: {values}"
     return f"不可用 not usable (only letters, digits and ._- up to 64): {values}"

@@ -6,6 +6,7 @@ from gateway.links cimport Link
 from gateway.placement cimport Placement
 from gateway.runtime cimport InstitutionRuntime, PoolRuntime
 from gateway.session cimport Session
+from gateway.stream cimport Stream
 
 
 cdef class Exchange:
@@ -22,11 +23,14 @@ cdef class Exchange:
     cdef public Link _link
     cdef public bytes _wire, _unsent
     cdef public double started, node_started, _patience
-    cdef public Py_ssize_t status, bytes_out, _before
+    cdef public Py_ssize_t status, bytes_out, _before, _interim
     cdef public bint counted, keep_alive, tunnel, _sent, _upload_dead
 
     @cython.locals(session=Session, head=Request, placement=Placement)
     cpdef begin(self, rest)
+    @cython.locals(stream=Stream, session=Session, link=Link)
+    cpdef leave(self)
+    cpdef client_full(self)
     @cython.locals(session=Session, head=Request, institution=InstitutionRuntime, pool=PoolRuntime)
     cpdef PoolRuntime _authorise(self)
     cpdef _set_deadline(self, double now)

@@ -22,7 +22,7 @@ from gateway.errors import (
     RequestTimeout,
     RouteForbidden,
 )
-from gateway.http1 import HeadLimits, parse_response
+from gateway.http1 import HeadLimits, may_decide, parse_response
 from gateway.links import Link
 from gateway.placement import Placement
 from gateway.stream import StreamError
@@ -37,6 +37,8 @@ NODE_LIMITS: Final = HeadLimits(head=65_536, fields=256, target=65_536)
 FIRST_LOOK: Final = 0.01
 LAST_LOOK: Final = 0.7
 """Seconds between two looks at what becomes of a request that met a closing connection; doubled each time."""
+INTERIM: Final = 1000
+"""Interim answers to one request; a node that sends more has lost its way."""
 CLIENT_GONE: Final = 499
 """Status in the log when the client left before its answer began; nothing is sent."""
 
@@ -47,6 +49,7 @@ class Exchange:
     __slots__ = (
         "_before",
         "_download",
+        "_interim",
         "_link",
         "_patience",
         "_sent",
@@ -92,6 +95,7 @@ class Exchange:
         self._unsent = b""
         self._sent = False
         self._before = 0
+        self._interim = 0
         self._patience = 0.0
         self._upload_dead = False
         self.body = RequestBody(head.length)
@@ -112,11 +116,19 @@ class Exchange:
             pool = self._authorise()
             session = self.session
             head = self.head
-            parts = (head.head, session.identity, b"X-Forwarded-Host: ", head.host)
-            if head.request_id:
-                self._wire = b"".join((*parts, b"\r\n\r\n"))
-            else:
-                self._wire = b"".join((*parts, b"\r\nX-Request-Id: ", self.request_id, b"\r\n\r\n"))
+            new_id = b"" if head.request_id else b"\r\nX-Request-Id: " + self.request_id
+            self._wire = b"".join(
+                (
+                    head.head,
+                    self.institution.header,
+                    session.certificate,  # RFC 9440: a byte sequence of the DER form, between colons
+                    session.origin,
+                    b"X-Forwarded-Proto: https\r\nVia: 1.1 settlegate\r\nX-Forwarded-Host: ",
+                    head.host,
+                    new_id,
+                    b"\r\n\r\n",
+                )
+            )
             client = session if pool.preamble is not None else None
             self.placement = placement = Placement(session.worker, pool, self._send, self.fail, client)
             placement.start()
@@ -148,7 +160,15 @@ class Exchange:
         return pool
 
     def _send(self, link: Link) -> None:
-        """Head and what has come of the body in one write. Raises StreamError only when not an octet has left."""
+        """This connection takes the request, at the end of the turn."""
+        self._link = link
+        self.session.outbox.add_request(self)
+
+    def leave(self) -> None:
+        """Head and what has come of the body in one write; to be called by the outbox."""
+        link = self._link
+        if link is None or self._sent:
+            return  # over before it began, or another connection had to be found in this turn
         stream = link.stream
         self.node_started = now = monotonic()
         if self._unsent:
@@ -157,11 +177,15 @@ class Exchange:
         wire = self._wire
         if link.exchanges:
             self._before = stream.acknowledged() if stream.encrypted else link.octets + 1
-        done = stream.write(wire)
+        try:
+            done = stream.write(wire)
+        except StreamError as error:
+            # Not an octet of it has left.
+            self._elsewhere(str(error))
+            return
         if not link.exchanges:
             self._wire = b""  # else kept until the node has said a word: it may have closed before this reaches it
         link.octets += len(wire)
-        self._link = link
         self._sent = True
         stream.on_readable = self._node_readable
         stream.on_drained = self._node_drained
@@ -284,14 +308,21 @@ class Exchange:
         if not proof:
             self._wire = b""
             return False
-        self._link = None
         self._sent = False
         self._patience = 0.0
-        placement.again()
-        if placement.deadline:
-            self.session.stream.stop_reading()
-            self.session.deadline = placement.deadline
+        self._elsewhere("a kept connection had been closed")
         return True
+
+    def _elsewhere(self, why: str) -> None:
+        """No node has got an octet of the request: find another connection."""
+        placement, session = self.placement, self.session
+        self._link = None
+        if placement is None:
+            return
+        placement.again(why)
+        if placement.deadline:
+            session.stream.stop_reading()
+            session.deadline = placement.deadline
 
     def _look_whether_late(self, link: Link, why: str) -> None:
         if self._link is link and self.session.exchange is self:
@@ -307,6 +338,7 @@ class Exchange:
         try:
             data = link.stream.recv()
             if data is None:
+                link.stream.look_again()
                 return
             if self.tunnel:
                 self._from_tunnel(data)
@@ -327,7 +359,11 @@ class Exchange:
         """Read response heads: interim ones are passed on, the final one begins the answer."""
         self._wire = b""
         if link.buffer:
+            decides = may_decide(link.buffer, data, NODE_LIMITS)
             data = link.buffer + data
+            if not decides:
+                link.buffer = data
+                return
         session, head = self.session, self.head
         while True:
             answer = parse_response(data, NODE_LIMITS, head.method, head.upgrade)
@@ -336,6 +372,9 @@ class Exchange:
                 return
             if answer.status >= 200 or answer.status == 101:
                 break
+            self._interim += 1
+            if self._interim > INTERIM:
+                raise NodeProtocolError("interim answers without end")
             data = data[answer.end :]
             link.buffer = b""
             if not head.http10 and not session.send(answer.head + b"\r\n"):
@@ -391,6 +430,15 @@ class Exchange:
         else:
             self._set_deadline(monotonic())
 
+    def client_full(self) -> None:
+        """The client does not take at once what it got: the node may wait."""
+        if self._link is not None:
+            self._link.stream.stop_reading()
+        if self.tunnel:
+            self._set_deadline(monotonic())
+        elif self.placement is None or not self.placement.deadline:
+            self.session.wait_for_client()
+
     def client_drained(self) -> None:
         """The client has taken what was queued: the node may go on."""
         if self._link is not None:
@@ -444,6 +492,8 @@ class Exchange:
         """The deadline of whoever had to move has passed."""
         if self.tunnel:
             self._end_tunnel()
+        elif self._link is not None and not self._sent:
+            self.leave()  # this turn's end has been overtaken by a deadline that was the connect's, or an idle client's
         elif self.placement is not None and self.placement.deadline:
             if self.placement.deadline <= monotonic():  # else it is that of another connect than the first
                 self.placement.expire()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import asyncio
 
+    from gateway.outbox import Outbox
     from gateway.session import Session
 
 log = logging.getLogger("settlegate.handshakes")
@@ -26,8 +27,9 @@ BUDGET: Final = 0.004
 class Handshakes:
     """One worker's."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
         self._loop = loop
+        self._outbox = outbox
         self._waiting: deque[Session] = deque()
         self._spent = 0.0
         self._awake = False
@@ -46,6 +48,7 @@ class Handshakes:
         self._wake()
 
     def _take(self, session: Session) -> None:
+        self._outbox.flush()  # claims do not wait for newcomers
         began = monotonic()
         session.shake()
         self._spent += monotonic() - began

@@ -1,7 +1,8 @@
 # cython: language_level=3, annotation_typing=False
 """Finding a node that takes the request: lease, connect, and on to the next one while nothing has been sent.
 
-Ends in one of two ways: `send` was called with a link and did not raise, or `give_up` was called with the reason.
+Ends in one of two ways: `send` was called with a link, or `give_up` was called with the reason. Whoever finds that the
+link had been closed before an octet was written to it goes on with `again`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Placement:
         give_up: Callable[[GatewayError], None],
         client: Session | None = None,
     ) -> None:
-        """`send` writes the request; it raises StreamError only when not an octet of it has left.
+        """`send` takes the connection that the request is to be written to.
 
         `client`: for pools whose nodes are told who it is.
         """
@@ -81,9 +82,9 @@ class Placement:
         """The connect has taken too long."""
         self._retry(f"no connection within {self.pool.connect_timeout:g} s")
 
-    def again(self) -> None:
-        """The node had closed this kept connection before the request reached it: nothing has been sent after all."""
-        self._retry("a kept connection had been closed")
+    def again(self, why: str) -> None:
+        """The connection had ended before an octet of the request reached the node: nothing has been sent after all."""
+        self._retry(why)
 
     def release(self) -> None:
         """The exchange is over; what remains is what the log wants to know."""
@@ -110,11 +111,11 @@ class Placement:
             self.node = node = lease.node.address
             preamble = pool.preamble
             link = links.take(node if preamble is None else preamble.key(node, self._client))
+            if link is not None:
+                self.link = link
+                self._send(link)
+                return
             try:
-                if link is not None:
-                    self.link = link
-                    self._send(link)
-                    return
                 if preamble is None:
                     self.link = link = links.dial(node, pool.endpoints[node])
                 else:
@@ -130,12 +131,8 @@ class Placement:
     def _connected(self) -> None:
         link = self.link
         self.deadline = 0.0
-        if link is None:
-            return
-        try:
+        if link is not None:
             self._send(link)
-        except StreamError as error:
-            self._retry(str(error))
 
     def _connect_failed(self) -> None:
         self._retry(self.link.stream.error if self.link is not None else "")

@@ -61,7 +61,9 @@ class Preamble:
         header = build(ends_of(session)) if self.announces and session is not None else b""
         key = self.key(node, session)
         if self.tls is None:
-            return Link(links, key, AnnouncingStream.announce(links.loop, address, header))
+            link = Link(links, key, AnnouncingStream.announce(links.loop, address, header))
+            link.octets = len(header)  # acknowledged like what is written later
+            return link
         return Link(links, key, NodeStream.dial(links.loop, address, self.tls, node, self.complaints, header))
 
 

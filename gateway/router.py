@@ -17,6 +17,8 @@ LONGEST_REMEMBERED: Final = 512
 
 _UNUSUAL = re.compile(rb"[%;]|//")
 _PARAMETERS = re.compile(rb";[^/]*")
+_DECODINGS = 3
+"""As many as `http1.target` looks through for dot segments."""
 _SLASHES = re.compile(rb"/{2,}")
 
 
@@ -86,14 +88,24 @@ class Router:
         name = bare_host(host)
         if not _UNUSUAL.search(path):
             return _first(matchers, name, path)
-        # A node may cut matrix parameters before or after it decodes: `/;a%2Fclaims` is `/` to one and
-        # `/claims` to the other. Both readings must lead to the same route.
-        cut_last = _PARAMETERS.sub(b"", unquote_to_bytes(path))
-        cut_first = unquote_to_bytes(_PARAMETERS.sub(b"", path))
-        route = _first(matchers, name, _SLASHES.sub(b"/", cut_last))
-        if cut_first != cut_last and route != _first(matchers, name, _SLASHES.sub(b"/", cut_first)):
-            return None
-        return route
+        found = [_first(matchers, name, _SLASHES.sub(b"/", reading)) for reading in _readings(path)]
+        return found[0] if all(route is found[0] for route in found) else None
+
+
+def _readings(path: bytes) -> list[bytes]:
+    """What nodes may make of it; all must lead to the same route.
+
+    One cuts matrix parameters before it decodes and another one after: `/;a%2Fclaims` is `/` or `/claims`. And behind
+    a node there may be one that decodes again what it is given: `/%2563laims`.
+    """
+    readings = []
+    whole, cut = path, _PARAMETERS.sub(b"", path)
+    for _ in range(_DECODINGS):
+        whole, cut = unquote_to_bytes(whole), unquote_to_bytes(cut)
+        readings += [_PARAMETERS.sub(b"", whole), cut]
+        if b"%" not in whole:
+            break
+    return readings
 
 
 def bare_host(host: bytes) -> bytes:

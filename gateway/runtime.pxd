@@ -4,6 +4,7 @@ from balancer.pool cimport Pool
 cdef class InstitutionRuntime:
     cdef readonly object id, keys, requests_limit, connections_limit, rate
     cdef readonly frozenset routes
+    cdef readonly bytes header
     cdef readonly Py_ssize_t slot
     cdef readonly bint enabled
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class InstitutionRuntime:
     """Who has been admitted; `admission` reads `enabled` and `keys`."""
 
-    __slots__ = ("connections_limit", "enabled", "id", "keys", "rate", "requests_limit", "routes", "slot")
+    __slots__ = ("connections_limit", "enabled", "header", "id", "keys", "rate", "requests_limit", "routes", "slot")
 
     def __init__(
         self,
@@ -32,6 +32,8 @@ class InstitutionRuntime:
         rate: float | None = None,
     ) -> None:
         self.id = id
+        self.header = b"X-Institution-Id: %s\r\nClient-Cert: :" % id.encode()
+        """What nodes are told; the certificate goes on behind it."""
         self.slot = slot
         self.enabled = enabled
         self.keys = keys

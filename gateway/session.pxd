@@ -1,5 +1,6 @@
 from gateway.counting cimport Counting
 from gateway.exchange cimport Exchange
+from gateway.outbox cimport Outbox
 from gateway.runtime cimport InstitutionRuntime, ListenerRuntime
 from gateway.tls_stream cimport TLSStream
 
@@ -11,7 +12,8 @@ cdef class Session:
     cdef public ListenerRuntime listener
     cdef public TLSStream stream
     cdef public Exchange exchange
-    cdef public bytes buffer, identity
+    cdef public Outbox outbox
+    cdef public bytes buffer, certificate, origin, _held
     cdef public double born, deadline
     cdef public Py_ssize_t requests, vain
     cdef public bint leaving, resumed
@@ -20,6 +22,8 @@ cdef class Session:
     cpdef _keep(self, data)
     cpdef _head(self, data)
     cpdef bint send(self, data) except -1
+    cpdef bint _write(self, data) except -1
+    cpdef leave(self)
     cpdef resume_reading(self)
     cpdef bint nothing_follows(self) except -1
     cpdef exchange_ended(self, bint keep_alive, double now)

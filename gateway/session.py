@@ -7,9 +7,9 @@ either way no octet of it reaches a node.
 
 from __future__ import annotations
 
-import base64
 import logging
 import socket
+import sys
 from enum import Enum, auto
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -21,7 +21,7 @@ from gateway.admission import Admission, Refusal
 from gateway.door import OF_THE_LISTENER
 from gateway.errors import BadRequest, GatewayError, RequestTimeout
 from gateway.exchange import Exchange
-from gateway.http1 import HeadLimits, RequestHead, parse_request
+from gateway.http1 import HeadLimits, RequestHead, may_decide, parse_request
 from gateway.pacing import watch
 from gateway.runtime import NOBODY
 from gateway.stream import StreamError
@@ -43,6 +43,10 @@ REFUSED_HEAD: Final = HeadLimits(head=8192, fields=64, target=4096)
 """What a refused connection may say before it gets its one answer."""
 BURST: Final = 2
 """Reads in one turn of the loop: the second finds the end that no readiness of the socket may announce."""
+HELD_AT_MOST: Final = 16_384
+"""Octets for the client that may wait for the end of the turn: one record."""
+CRLF: Final = b"\r\n"
+"""An empty line behind a body is not the beginning of a request: old clients send one (RFC 9112 2.2)."""
 VAIN: Final = 1000
 """Reads in a row that bring nothing of a request: key updates without end, or records cut into single octets."""
 LAST_WORD: Final = 1.5
@@ -60,8 +64,10 @@ class Session:
     """Callbacks of the client's stream; everything it decides by itself is when to read, answer and close."""
 
     __slots__ = (
+        "_held",
         "born",
         "buffer",
+        "certificate",
         "chain",
         "client",
         "count",
@@ -69,10 +75,11 @@ class Session:
         "deadline",
         "ends",
         "exchange",
-        "identity",
         "institution",
         "leaving",
         "listener",
+        "origin",
+        "outbox",
         "phase",
         "refusal",
         "requests",
@@ -88,6 +95,7 @@ class Session:
     def __init__(self, worker: Worker, listener: ListenerRuntime, sock: socket.socket, client: str) -> None:
         self.worker = worker
         self.count = worker.count
+        self.outbox = worker.outbox
         self.listener = listener
         self.client = client
         self.ends: Ends | None = None
@@ -96,8 +104,13 @@ class Session:
         self.born = monotonic()
         self.deadline = self.born + listener.handshake_timeout
         self.buffer = b""
+        self._held = b""
+        """For the client, leaving at the end of this turn."""
         self.exchange: Exchange | None = None
-        self.identity = b""
+        self.certificate = b""
+        """In base64."""
+        self.origin = b""
+        """What nodes are told of the client's address, behind its certificate."""
         self.institution: InstitutionRuntime = NOBODY
         """Set by admission; a session without it never leaves HANDSHAKE or REFUSED."""
         self.credential: Credential | None = None
@@ -194,7 +207,7 @@ class Session:
                 evidence = listener.terminator.reverify(evidence.credential, evidence.chain)
             self.listener = listener
         self.resumed = evidence.resumed
-        self.tls_version = tls.get_protocol_version_name()
+        self.tls_version = sys.intern(tls.get_protocol_version_name())
         self.count.handshake(listener.slot, resumed=evidence.resumed)
         decision = worker.snapshot.decide(listener, evidence)
         if isinstance(decision, Admission):
@@ -215,16 +228,12 @@ class Session:
         self.chain = chain
         self.worker.door.admitted(self)
         self.count.institution_connection(institution.slot, 1)
-        self.identity = (
-            b"X-Institution-Id: %s\r\nClient-Cert: :%s:\r\n"  # RFC 9440: a byte sequence of the DER form
-            b"X-Forwarded-For: %s\r\nX-Forwarded-Proto: https\r\nVia: 1.1 settlegate\r\n"
-        ) % (institution.id.encode(), base64.b64encode(credential.der), self.client.encode())
+        self.certificate = credential.encoded
+        self.origin = b":\r\nX-Forwarded-For: %s\r\n" % self.client.encode()
         self.phase = Phase.OPEN
         self.leaving = self.worker.draining
         self.deadline = monotonic() + (LAST_WORD if self.leaving else self.listener.idle_timeout)
-        stream = self.stream
-        stream.on_readable = self._readable
-        stream.on_drained = self._drained
+        self.stream.on_readable = self._readable
         self._readable()
 
     def _refuse(self, refusal: Refusal, credential: Credential | None) -> None:
@@ -237,7 +246,6 @@ class Session:
         self.phase = Phase.REFUSED
         self.deadline = monotonic() + self.listener.head_timeout
         self.stream.on_readable = self._refused_readable
-        self.stream.on_drained = _nothing
         self._refused_readable()
 
     def _count_refusal(self, refusal: Refusal) -> None:
@@ -255,7 +263,10 @@ class Session:
             return
         head: RequestHead | None = None
         if data:
+            decides = not self.buffer or may_decide(self.buffer, data, REFUSED_HEAD)
             self.buffer += data
+            if not decides:
+                return
             try:
                 head = parse_request(self.buffer, REFUSED_HEAD)
             except BadRequest:
@@ -274,6 +285,7 @@ class Session:
                 data = stream.recv()
                 if data is None:
                     self._in_vain()
+                    stream.look_again()
                     return
                 if not data:
                     self._ended()
@@ -310,7 +322,13 @@ class Session:
             if data:
                 self._keep(data)
         elif self.phase is Phase.OPEN:
-            self._head(self.buffer + data if self.buffer else data)
+            begun = self.buffer
+            if not begun:
+                self._head(data)
+            elif may_decide(begun, data, self.listener.head_limits):
+                self._head(begun + data)
+            else:
+                self.buffer = begun + data
 
     def _keep(self, data: bytes) -> None:
         """Octets behind the current request wait for their turn (pipelining, RFC 9112 9.3.2)."""
@@ -321,7 +339,8 @@ class Session:
             self.stream.stop_reading()
 
     def _next(self) -> None:
-        if self.exchange is None and self.phase is Phase.OPEN and self.buffer:
+        # Else a client that asks and asks and never reads could fill the memory with answers.
+        if self.exchange is None and self.phase is Phase.OPEN and self.buffer and not self.stream.queued:
             data, self.buffer = self.buffer, b""
             try:
                 self._head(data)
@@ -339,9 +358,10 @@ class Session:
             if self.stream.eof:
                 self._reject(BadRequest("the head ended early"))
                 return
-            if not self.buffer:
+            if not self.buffer.strip(CRLF) and data.strip(CRLF):
                 self.deadline = monotonic() + self.listener.head_timeout
             self.buffer = data
+            self.stream.start_reading()  # a head may be longer than what is read ahead
             return
         self.buffer = b""
         self.requests += 1
@@ -373,7 +393,7 @@ class Session:
         self.stream.stop_reading()
         if self.exchange is not None:
             self.exchange.client_ended()
-        elif self.buffer and self.phase is Phase.OPEN:
+        elif self.buffer.strip(CRLF) and self.phase is Phase.OPEN:
             self._next()  # a whole request may be waiting for its turn; half a one is refused
         else:
             self.close()
@@ -381,12 +401,44 @@ class Session:
     # ---- towards the client
 
     def send(self, data: bytes) -> bool:
-        """Write to the client; False when it has to take some of it first. A dead client ends the session."""
+        """Write to the client, now or at the end of the turn; False when it has to take some of it first.
+
+        A dead client ends the session.
+        """
+        if self.stream.queued or len(self._held) + len(data) > HELD_AT_MOST:
+            return self._write(data)
+        if self._held:
+            self._held += data
+        else:
+            self._held = data
+            self.outbox.add_answer(self)
+        return True
+
+    def _write(self, data: bytes) -> bool:
+        """What is held, and this."""
+        held = self._held
+        if held:
+            self._held = b""
+            data = held + data
+        stream = self.stream
         try:
-            return self.stream.write(data)
+            done = stream.write(data)
         except StreamError:
             self._lost()
             return False
+        if not done:
+            stream.on_drained = self._drained
+        return done
+
+    def leave(self) -> None:
+        """The turn ends; to be called by the outbox."""
+        if not self._held or self._write(b""):
+            return
+        if self.exchange is not None:
+            self.exchange.client_full()
+        elif self.phase is Phase.OPEN:
+            self.stream.stop_reading()  # see `exchange_ended`
+            self.wait_for_client()
 
     def _drained(self) -> None:
         if self.exchange is not None:
@@ -395,7 +447,7 @@ class Session:
             self._await_next(monotonic())
 
     def resume_reading(self) -> None:
-        if not self.stream.eof:
+        if not self.stream.eof and len(self.buffer) <= PIPELINE_LIMIT:
             self.stream.start_reading()
 
     def problem(self, error: GatewayError, exchange: Exchange) -> bytes:
@@ -414,7 +466,6 @@ class Session:
             self.close()
             return
         if self.stream.queued:
-            # Else a client that asks and asks and never reads could fill the memory with answers.
             self.stream.stop_reading()
             self.wait_for_client()
             return
@@ -428,7 +479,7 @@ class Session:
 
     def nothing_follows(self) -> bool:
         """No further request will be taken: the session leaves, or the client has ended and all it said is answered."""
-        return self.leaving or (self.stream.eof and not self.buffer)
+        return self.leaving or (self.stream.eof and not self.buffer.strip(CRLF))
 
     def wait_for_client(self) -> None:
         """Give the client its time to take what is queued; see `expire`."""
@@ -453,7 +504,7 @@ class Session:
             self.close()
         elif self.stream.queued:
             self.abort()
-        elif self.buffer:
+        elif self.buffer.strip(CRLF):
             self._reject(RequestTimeout("the request head did not arrive in time"))
         else:
             self.close()
@@ -509,11 +560,15 @@ class Session:
 
     def close(self) -> None:
         """Flush, close_notify, and read the client out; see `Stream.close`."""
+        if self._held:
+            self._write(b"")
         self.phase = Phase.CLOSING
         self.deadline = float("inf")  # the stream has its own deadlines from here
         self.stream.close()
 
     def abort(self) -> None:
+        if self._held:
+            self._write(b"")  # an answer that is complete
         self.stream.abort()
 
     def cut(self) -> None:
@@ -526,6 +581,7 @@ class Session:
         self.stream.abort()
 
     def _closed(self) -> None:
+        self._held = b""
         self.phase = Phase.CLOSING
         try:
             if self.exchange is not None:
@@ -534,7 +590,3 @@ class Session:
             if self.institution is not NOBODY:
                 self.count.institution_connection(self.institution.slot, -1)
             self.worker.session_closed(self)
-
-
-def _nothing() -> None:
-    """A refused client's answer needs no follow-up."""

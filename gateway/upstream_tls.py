@@ -154,8 +154,11 @@ class NodeStream(TLSStream):
         self._node_tls.remember(self.tls)
 
     def _send(self, data: bytes | memoryview) -> int:
+        if len(data) > RECORD:
+            data = memoryview(data)[:RECORD]
         if self._asked:
             # OpenSSL reads nothing any more once a write has failed; but a node that closes may have answered before.
+            # So this is asked before each record: an answer is lost only if the reset comes within these few lines.
             code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 self.error = os.strerror(code)

@@ -131,9 +131,13 @@ PURE_TWINS: Final = {function.__name__: function for function in (recv, send, pe
 if COMPILED and not TYPE_CHECKING:
     from gateway import _wire
 
-    _wire.bind(*binding.addresses("SSL_read", "SSL_write", "SSL_get_error", "ERR_clear_error", "ERR_peek_error"))
-    globals().update(
-        {name: getattr(_wire, name) for name in ("recv", "send", "peek", "tls_recv", "tls_send")},
-        handle=binding.address_of,
-        why=binding.failure,
-    )
+    globals().update({name: getattr(_wire, name) for name in ("recv", "send", "peek")})
+    try:
+        _wire.bind(*binding.addresses("SSL_read", "SSL_write", "SSL_get_error", "ERR_clear_error", "ERR_peek_error"))
+    except (AttributeError, TypeError):
+        # Another cryptography may not say where they are: then TLS runs through pyOpenSSL, slower and the same.
+        pass
+    else:
+        globals().update(
+            tls_recv=_wire.tls_recv, tls_send=_wire.tls_send, handle=binding.address_of, why=binding.failure
+        )

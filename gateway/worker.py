@@ -27,6 +27,7 @@ from gateway.handshakes import Handshakes
 from gateway.hardening import let_signals_through, name_process, no_memory_dumps
 from gateway.links import Links
 from gateway.orders import Orders, refuse
+from gateway.outbox import Outbox
 from gateway.pacing import Pacing, judge
 from gateway.portions import in_portions
 from gateway.proxied import STRANGER, Proxied, listed
@@ -81,7 +82,8 @@ class Worker:
         self.links = Links(self.loop)
         self.count = Counting(board, AccessLog(open_sink(bundle.config.log.access), self.loop.call_later))
         self.door = Door(board, self.count)
-        self.handshakes = Handshakes(self.loop)
+        self.outbox = Outbox(self.loop)
+        self.handshakes = Handshakes(self.loop, self.outbox)
         self._pacing = Pacing()
         self.accepting = Accepting(self.loop, index, sockets, self._begin)
         self.stopped = self.loop.create_future()

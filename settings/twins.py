@@ -26,6 +26,7 @@ COMPILED_SOURCES: Final = (
     "gateway.counting",
     "gateway.exchange",
     "gateway.links",
+    "gateway.outbox",
     "gateway.placement",
     "gateway.runtime",
     "gateway.session",

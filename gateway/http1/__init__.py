@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.http1.chunks import LAST_CHUNK, ChunkReader, chunk_head, encode_chunk, last_chunk
-from gateway.http1.framing import CHUNKED, UNTIL_CLOSE, HeadLimits
+from gateway.http1.framing import CHUNKED, UNTIL_CLOSE, HeadLimits, may_decide
 from gateway.http1.request import RequestHead, parse_request
 from gateway.http1.response import ResponseHead, parse_response
 from settings.twins import COMPILED
@@ -29,6 +29,7 @@ __all__ = [
     "chunk_head",
     "encode_chunk",
     "last_chunk",
+    "may_decide",
     "parse_request",
     "parse_response",
 ]

@@ -21,6 +21,8 @@ TEXT: Final = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 
 WINDOW: Final = 4096
 """How much of an unfinished head is looked at anew for every piece that arrives."""
+LOOK: Final = 512
+"""Octets of a head after which it is looked at again in any case."""
 
 _DIGITS = re.compile(rb"[0-9]{1,19}")
 _CODINGS = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*,[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+)*")
@@ -71,3 +73,18 @@ def stray_octets(data: bytes, start: int) -> bool:
     rest = data[max(start, len(data) - WINDOW) :].removeprefix(b"\n")  # its CR may lie before the window
     ends = CRLF * rest.count(CRLF) + (b"\r" if rest.endswith(b"\r") else b"")
     return rest.translate(None, TEXT) != ends
+
+
+def may_decide(begun: bytes, piece: bytes, limits: HeadLimits) -> bool:
+    """Whether it is worth parsing again an unfinished head now that `piece` has come behind what has `begun`.
+
+    Reading it anew for every octet that trickles in costs quadratic time. A head can be complete, or wrong in a new
+    way, only where a line ends or a control comes; what its first line may hold is looked at every few hundred octets.
+    """
+    size = len(begun) + len(piece)
+    if len(begun) < LOOK or len(begun) // LOOK != size // LOOK or size > limits.head:
+        return True
+    tail = begun[-3:] + piece
+    if HEAD_END in tail or stray_octets(tail, 2):
+        return True
+    return b"\n" in piece and begun.count(b"\n") >= limits.fields

@@ -64,12 +64,15 @@ IDENTITY = frozenset(
         b"x-remote-ip",
         b"x-remote-user",
         # Some frameworks take the path or the host from these: the route was authorised by the real ones.
+        b"path-info",
+        b"script-name",  # gunicorn cuts it off the path
         b"x-host",
         b"x-http-host-override",
         b"x-original-host",
         b"x-original-uri",
         b"x-original-url",
         b"x-rewrite-url",
+        b"x-script-name",
         # Single sign-on in front of application servers: Access Manager, SiteMinder, and what proxies of theirs add.
         b"x-proxied-https",
         b"x-webauth-user",

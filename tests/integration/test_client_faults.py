@@ -348,6 +348,18 @@ def test_the_body_of_a_request_the_gateway_answers_itself_is_no_request(client: 
     assert not node.requests
 
 
+@pytest.mark.parametrize("half_closes", [False, True])
+def test_an_empty_line_behind_a_body_is_no_request(gateway: Gateway, client: Client, half_closes: bool) -> None:
+    """Old clients send one (RFC 9112 2.2): a 408 for it would be taken for the answer to the next request."""
+    before = len(gateway.access(target="-"))
+    client.send(b"POST /claims/ HTTP/1.1\r\nHost: gateway.test\r\nContent-Length: 5\r\n\r\nclaim\r\n")
+    assert client.response(method="POST").body == b"settled"
+    if half_closes:
+        client.sock.unwrap()
+    assert ended(client.sock) == b""
+    assert len(gateway.access(target="-")) == before
+
+
 def test_what_comes_behind_the_announced_length_is_the_next_request(client: Client, node: RecordingNode) -> None:
     client.send(b"POST /one HTTP/1.1\r\n%sContent-Length: 4\r\n\r\nbodyGET /two HTTP/1.1\r\n%s\r\n" % (HOST, HOST))
     assert [client.response().status for _ in range(2)] == [200, 200]

@@ -3,10 +3,12 @@ Whatever it is, it ends, and everybody else is served while it lasts."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import time
@@ -14,11 +16,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
+from tests.support.answers import big
 from tests.support.client import Client
 from tests.support.gateway import Gateway, eventually
-from tests.support.key_updates import LIBRARY
+from tests.support.key_updates import LIBRARY, Updating
 from tests.support.nodes import RecordingNode
 from tests.support.operations import Load
 
@@ -80,6 +84,61 @@ def test_key_updates_without_end_are_cut_off(gateway: Gateway, admitted: bool, a
     assert not load.failures
     assert limited(gateway) == before + 1
     assert load.slowest < 1
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="no OpenSSL library on this machine")
+def test_a_key_update_that_cannot_be_answered_yet_waits_and_costs_nothing(
+    gateway: Gateway, node: RecordingNode
+) -> None:
+    """Its answer has no room in the socket of a client that is slow to read; what it sends then is read later."""
+    size, before = 8 << 20, node.answer
+    node.answer = big(size)
+    worker = psutil.Process(gateway.workers()[0])
+    try:
+        with Updating(gateway.port(), str(gateway.world.hospital), window=65_536) as client:
+            client.send(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+            eventually(lambda: not links_read(gateway, node))
+            assert client.update(1)
+            client.send(b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
+            spent = sum(worker.cpu_times()[:2])
+            time.sleep(1)
+            assert sum(worker.cpu_times()[:2]) - spent < 0.2
+            node.answer = before
+            got = bytearray()
+            while not got.endswith(b"settled"):
+                piece = client.recv(65_536)
+                assert piece, f"cut after {len(got)} octets"
+                got += piece
+            assert len(got) > size
+    finally:
+        node.answer = before
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="no OpenSSL library on this machine")
+def test_a_reset_that_comes_together_with_a_key_update_is_noticed(gateway: Gateway) -> None:
+    """Both in one turn of the loop, of which only the update is read: nothing would announce the reset again."""
+    (worker,) = gateway.workers()
+    connections = 'settlegate_connections{listener="settlement"}'
+    eventually(lambda: gateway.metric(connections) == 0)
+    with Updating(gateway.port(), str(gateway.world.hospital)) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(1000).endswith(b"settled")
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            assert client.update(0)
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sock.close()
+        finally:
+            os.kill(worker, signal.SIGCONT)
+    eventually(lambda: gateway.metric(connections) == 0, within=3)
+
+
+def links_read(gateway: Gateway, node: RecordingNode) -> bool:
+    """Whether the gateway has taken anything of the answers since this was last asked."""
+    (worker,) = gateway.workers()
+    before = psutil.Process(worker).io_counters().read_chars
+    time.sleep(0.2)
+    return psutil.Process(worker).io_counters().read_chars - before > 65_536
 
 
 def test_a_hello_in_fragments_of_an_octet_is_a_hello(gateway: Gateway) -> None:

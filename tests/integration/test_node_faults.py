@@ -577,6 +577,15 @@ def test_interim_answers_without_end_fill_no_memory(gateway: Gateway, nodes: Nod
     assert sent[0] < 32 * MIB
 
 
+@pytest.mark.parametrize(("interim", "status"), [(900, 200), (5000, 502)])
+def test_after_a_thousand_interim_answers_none_is_awaited_any_more(
+    gateway: Gateway, nodes: Nodes, interim: int, status: int
+) -> None:
+    nodes.one.answer = head(102) * interim + ok(b"settled")
+    with gateway.connect() as client:
+        assert client.get("/one/").status == status
+
+
 def test_a_dead_host_is_noticed_at_the_deadline_and_its_connections_are_released(
     gateway: Gateway, client: Client, nodes: Nodes
 ) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -217,3 +218,27 @@ def test_requests_that_were_complete_before_the_end_are_all_answered(
     with one_sided(gateway, claim(0) + claim(1) + claim(2), how, ended.set) as client:
         assert [client.response().body for _ in range(3)] == [said(number) for number in range(3)]
         assert client.closed()
+
+
+def test_a_head_longer_than_what_is_read_ahead_is_read_to_its_end(tmp_path: Path, node: RecordingNode) -> None:
+    """It begins to arrive while the answer before it is still awaited."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def answer(call: Call) -> bytes:
+        asked.set()
+        go_on.wait(20)
+        return echo(call)
+
+    node.answer = answer
+    listener = {"limits": {"head": "512KiB"}, "timeouts": {"head": "3s"}}
+    fields = b"X: %b\r\n" % (b"x" * 1000) * 100 + b"Y: %b\r\n" % (b"y" * 200_000)
+    long = b"GET /claims/2 HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n"
+    with Gateway(tmp_path, nodes=[node.address], listener=listener) as gateway, gateway.connect() as client:
+        sender = threading.Thread(target=client.send, args=(claim(5) + long,))
+        sender.start()
+        assert asked.wait(20)
+        client.sock.settimeout(20)
+        go_on.set()
+        assert client.response().body == said(5)
+        assert client.response().body == said(2)
+        sender.join()

@@ -181,7 +181,7 @@ def test_where_none_is_expected_a_header_is_no_tls(tmp_path: Path, node: Recordi
     with Gateway(tmp_path, nodes=[node.address]) as gateway:
         for header in (V1, build(ENDS)):
             with pytest.raises((ssl.SSLError, ConnectionError)):
-                connect(gateway, header)
+                connect(gateway, header, together=True)  # before the gateway can close: the socket is still connected
         assert refused(gateway, "handshake_failed") == 2
         assert not node.requests
         with gateway.connect() as client:

@@ -18,7 +18,7 @@ from tests.support.trickling import narrow, sip, trickle
 
 GRACE = 0.5
 RATE = 2000
-LONG = GRACE + 2.5
+LONG = GRACE + 4.0
 """Seconds after which whoever is to be ended has been ended, with a look a second and a busy machine's slack."""
 HOST = b"Host: gateway.test\r\n"
 POST = b"POST /up HTTP/1.1\r\n%sContent-Length: 1000000\r\n\r\n" % HOST

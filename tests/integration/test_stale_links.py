@@ -16,6 +16,7 @@ import pytest
 from gateway.stream import Stream
 from tests.support.answers import ok
 from tests.support.gateway import Gateway, eventually
+from tests.support.node_proxy import AnnouncedNode
 from tests.support.nodes import Call, RecordingNode
 
 BLIND = """
@@ -56,6 +57,19 @@ def test_a_claim_that_meets_a_closed_connection_is_settled_once(blind: Callable[
         lines = eventually(lambda: len(gateway.access(event="exchange")) == 40 and gateway.access(event="exchange"))
         assert sum(line["attempts"] for line in lines) > 50, "many met a closed connection first"
         assert gateway.metric(f'settlegate_node_state{{node="{node.address}",pool="settlement",state="up"}}') == 1
+
+
+def test_a_node_that_is_told_who_the_client_is_is_no_exception(blind: Callable[..., Gateway]) -> None:
+    """The PROXY header, too, has been acknowledged on that connection."""
+    with (
+        AnnouncedNode(answer=closes_silently) as node,
+        blind(node.address, proxy_protocol="v2") as gateway,
+        gateway.connect() as client,
+    ):
+        for number in range(10):
+            assert client.post("/claims/", b"claim %d" % number).status == 200
+            eventually(lambda: not node.open_connections)
+        assert [bytes(request.body) for request in node.requests] == [b"claim %d" % number for number in range(10)]
 
 
 def test_an_upload_of_which_more_has_left_than_is_kept_is_not_sent_again(blind: Callable[..., Gateway]) -> None:

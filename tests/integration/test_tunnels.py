@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -263,3 +265,24 @@ def test_a_link_that_was_a_tunnel_is_not_used_again(gateway: Gateway, node: Reco
         assert client.get("/after").status == 200
     tunnel, after = node.requests[-2:]
     assert tunnel.connection != after.connection
+
+
+def test_a_client_that_does_not_read_for_a_while_has_the_time_of_a_tunnel(tmp_path: Path, node: RecordingNode) -> None:
+    """Not that of a body, which is shorter here. The last octets it did not take came in a small piece."""
+    piece, pieces = b"x" * 8192, 200
+    listener, pool = {"timeouts": {"body": "0.5s"}}, {"timeouts": {"idle": "20s"}}
+    with Gateway(tmp_path, nodes=[node.address], listener=listener, pool=pool) as gateway, socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        raw.settimeout(20)
+        raw.connect(("127.0.0.1", gateway.port()))
+        context = gateway.context(gateway.world.hospital)
+        peer = Peer(node)
+        with Client(context.wrap_socket(raw, server_hostname="127.0.0.1")) as client:
+            switched(client)
+            for _ in range(pieces):
+                peer.send(piece)
+                time.sleep(0.001)  # so that each is read alone
+            time.sleep(2)
+            assert len(client._exactly(len(piece) * pieces)) == len(piece) * pieces
+        peer.end()
+        all_returned(gateway)

@@ -11,6 +11,8 @@ import random
 import select
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import SimpleNamespace
@@ -338,3 +340,18 @@ def test_a_full_socket_under_tls_takes_records_and_then_nothing(twin: Any, issue
             if at < end:
                 at += max(0, twin.tls_send(tls.handle, memoryview(DATA)[at:end]))
         assert got == DATA[:end]
+
+
+def test_without_addresses_tls_runs_through_pyopenssl() -> None:
+    """Another version of cryptography may not say where OpenSSL's functions are."""
+    program = """
+import certs.binding
+def nowhere(*names):
+    raise AttributeError(names[0])
+certs.binding.addresses = nowhere
+from gateway import wire
+assert wire.tls_recv is wire.PURE_TWINS["tls_recv"] and wire.handle is wire.PURE_TWINS["handle"]
+assert wire.recv is not wire.PURE_TWINS["recv"]
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from certs import revocation
 from certs.authority import Authority, crl_pem
-from certs.revocation import Issuer, RevocationError, Revocations, load, read
+from certs.revocation import Issuer, RevocationError, Revocations, Subject, load, read
 from certs.verdict import CERT_REVOKED, CRL_HAS_EXPIRED, CRL_NOT_YET_VALID, UNABLE_TO_GET_CRL
 from tests.support.pki import days_ago
 
@@ -23,7 +23,8 @@ CA = Authority.create("CA")
 ISSUER = Issuer.of(CA.certificate)
 OTHER = Authority.create("CA")
 """The same name, another key."""
-LEAF = CA.issue("leaf", serial=77).certificate
+CERTIFICATE = CA.issue("leaf", serial=77).certificate
+LEAF = Subject.of(CERTIFICATE)
 POINT = "http://crl.example/1.crl"
 Extension = tuple[x509.ExtensionType, bool]
 
@@ -164,7 +165,7 @@ def test_a_partitioned_list_covers_those_that_point_to_it() -> None:
     revocations = lists(build([distribution(full_name=name)], [77]))
     pointing = (
         x509.CertificateBuilder()
-        .subject_name(LEAF.subject)
+        .subject_name(CERTIFICATE.subject)
         .issuer_name(CA.certificate.subject)
         .public_key(CA.key.public_key())
         .serial_number(77)
@@ -173,7 +174,7 @@ def test_a_partitioned_list_covers_those_that_point_to_it() -> None:
         .add_extension(x509.CRLDistributionPoints([x509.DistributionPoint(name, None, None, None)]), critical=False)
         .sign(CA.key, hashes.SHA256())
     )
-    assert revocations.judge(ISSUER, pointing, 0, NOW) == (CERT_REVOKED,)
+    assert revocations.judge(ISSUER, Subject.of(pointing), 0, NOW) == (CERT_REVOKED,)
     assert revocations.judge(ISSUER, LEAF, 0, NOW) == (UNABLE_TO_GET_CRL,)
 
 

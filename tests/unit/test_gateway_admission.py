@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -13,6 +11,7 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 import gateway
+from certs import credential as credentials
 from certs.credential import Credential
 from certs.evidence import Evidence
 from certs.verdict import PRECEDENCE
@@ -29,8 +28,8 @@ class Rules:
 
 
 def credential(*uids: str, **other: tuple[str, ...]) -> Credential:
-    values: Mapping[str, tuple[str, ...]] = MappingProxyType({FIELD: uids, **other})
-    return Credential(b"der", "00" * 32, SPKI, 7, "CN=CA", "CN=x", 0.0, 1.0, values)
+    values = tuple(uids if name == FIELD else other.get(name, ()) for name in credentials.FIELDS)
+    return Credential(b"ZGVy", "00" * 32, SPKI, 7, "CN=CA", "CN=x", 0.0, 1.0, values)
 
 
 GOOD = Evidence(credential=credential("H1"), presented=True, verified=True)
@@ -193,7 +192,7 @@ def test_no_admission_unless_everything_holds(
     assert evidence.errors == frozenset()
     assert (evidence.presented, evidence.verified) == (True, True)
     assert (evidence.malformed, evidence.internal) == (False, False)
-    assert found.values[listener["institution_field"]] == (answer.institution,)
+    assert found.found(listener["institution_field"]) == (answer.institution,)
     assert answer.institution.isascii()
     assert 0 < len(answer.institution) <= 64
     rules = registry.get(answer.institution)

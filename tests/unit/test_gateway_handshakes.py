@@ -11,6 +11,7 @@ import pytest
 
 from gateway import handshakes
 from gateway.handshakes import Handshakes
+from gateway.outbox import Outbox
 
 STEP = 0.002
 
@@ -41,7 +42,7 @@ def run(sessions: list[Shaking], done: list[str], turns: int = 50) -> None:
     """All of them become readable in one turn of the loop; everybody else's turns are noted between them."""
 
     async def life() -> None:
-        line = Handshakes(asyncio.get_running_loop())
+        line = Handshakes(asyncio.get_running_loop(), Outbox(asyncio.get_running_loop()))
         for session in sessions:
             line.step(session)  # type: ignore[arg-type]
         assert repr(line) == f"<Handshakes {sum(session.stopped for session in sessions)} waiting>"

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http1.framing import LONGEST_BODY, WINDOW, body_length, stray_octets, transfer_coding
+from gateway.errors import BadRequest
+from gateway.http1 import HeadLimits, parse_request
+from gateway.http1.framing import LONGEST_BODY, LOOK, WINDOW, body_length, may_decide, stray_octets, transfer_coding
 
 
 @pytest.mark.parametrize(
@@ -99,3 +101,60 @@ def test_work_on_a_trickling_head_is_bounded() -> None:
     """What lies before the window was looked at when it arrived, or will be when the head is complete."""
     assert not stray_octets(b"\x00" + b"a" * WINDOW, 0)
     assert stray_octets(b"\x00" + b"a" * (WINDOW - 1), 0)
+
+
+LONG_HEAD = b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"x" * 600) for n in range(50)) + b"\r\n"
+
+
+def looks(head: bytes, limits: HeadLimits = HeadLimits()) -> list[int]:  # noqa: B008 - immutable
+    """After how many octets a head is parsed that comes octet by octet, until that decides."""
+    begun, at = head[:1], [1]
+    for size in range(1, len(head)):
+        piece = head[size : size + 1]
+        decides = may_decide(begun, piece, limits)
+        begun += piece
+        if decides:
+            at.append(len(begun))
+            try:
+                if parse_request(begun, limits) is not None:
+                    return at
+            except BadRequest:
+                return at
+    raise AssertionError("never decided")
+
+
+def test_a_head_in_octets_is_read_once_and_not_once_for_each_of_them() -> None:
+    at = looks(LONG_HEAD)
+    assert at[-1] == len(LONG_HEAD), "no later than with a look at every octet"
+    assert len(at) < LOOK + len(LONG_HEAD) / LOOK + 2
+
+
+@pytest.mark.parametrize("wrong", [b"\0", b"\n", b"\rX", b"\x7f", b"\r\n\n"], ids=repr)
+def test_what_no_head_may_hold_is_noticed_at_once(wrong: bytes) -> None:
+    begun = LONG_HEAD[: 20 * LOOK + 7]
+    assert looks(begun + wrong + b"x" * LOOK)[-1] == len(begun + wrong)
+
+
+def test_a_limit_is_noticed_at_once() -> None:
+    limits = HeadLimits(head=2000)
+    assert looks(LONG_HEAD, limits)[-1] == limits.head + 4
+    limits = HeadLimits(fields=20)
+    assert looks(LONG_HEAD, limits)[-1] == len(b"\r\n".join(LONG_HEAD.split(b"\r\n")[:22]) + b"\r\n")
+
+
+PARTS = [b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"a: b", b"x" * 300, b"\0"]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=20), st.data())
+def test_a_piece_that_does_not_decide_changes_nothing(parts: list[bytes], data: st.DataObject) -> None:
+    """Not looked at is only what would have been found unfinished."""
+    head = b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"x" * LOOK + b"".join(parts)
+    limits = HeadLimits(head=4096)
+    cut = data.draw(st.integers(LOOK, len(head)))
+    end = data.draw(st.integers(cut, len(head)))
+    if not may_decide(head[:cut], head[cut:end], limits):
+        try:
+            unfinished = parse_request(head[:cut], limits) is None
+        except BadRequest:
+            return  # refused before
+        assert not unfinished or parse_request(head[:end], limits) is None

@@ -37,6 +37,9 @@ IDENTITY = [
     b"Proxy",
     b"X-Original-URL",
     b"X-Rewrite-URL",
+    b"SCRIPT_NAME",
+    b"Path-Info",
+    b"X-Script-Name",
 ]
 HARMLESS = [
     b"X-Client-Version",

@@ -102,8 +102,9 @@ class World:
 
     def _send(self, link: Any) -> None:
         if link in self.unsendable:
-            raise StreamError("Broken pipe")
-        self.sent.append(link)
+            self.search.again("Broken pipe")
+        else:
+            self.sent.append(link)
 
     # what the loop would tell
 

@@ -48,6 +48,18 @@ def test_readers_agree_or_there_is_no_route(path: bytes) -> None:
     assert first is None or first is ADMIN
 
 
+@pytest.mark.parametrize(
+    "path", [b"/%2561dmin/x", b"/%252561dmin/x", b"/%252Fadmin", b"/;x%252Fadmin/x", b"/admi%256E"], ids=repr
+)
+def test_a_node_that_decodes_again_reaches_no_other_route(path: bytes) -> None:
+    assert ROUTER.find("settlement", b"h", path) is None
+
+
+@pytest.mark.parametrize("path", [b"/admin/100%25", b"/admin/%2541", b"/admin/a%252Fb;c"], ids=repr)
+def test_what_stays_in_its_route_may_be_decoded_as_often_as_a_node_likes(path: bytes) -> None:
+    assert ROUTER.find("settlement", b"h", path) == ADMIN
+
+
 def test_a_disputed_path_has_no_route() -> None:
     assert ROUTER.find("settlement", b"h", b"/;a%2Fadmin/x") is None
 
