@@ -82,9 +82,7 @@ def measure(count: int, pki: Certificates) -> dict[str, str]:
                 "start, until `/readyz` is 200": f"{number(started)} s",
                 "reload without a change": f"{number(_median(lambda: _post(f'{admin}/api/v1/reload')))} s",
                 "`/metrics`": _page(page, _median(lambda: _get(f"{admin}/metrics"))),
-                "`/metrics/institutions`": _page(
-                    institutions, _median(lambda: _get(f"{admin}/metrics/institutions"))
-                ),
+                "`/metrics/institutions`": _page(institutions, _median(lambda: _get(f"{admin}/metrics/institutions"))),
                 "`control` while nothing happens": _idle(program),
             }
             found |= _memory(program)

@@ -78,6 +78,7 @@ class Orders:
         kind, worker = message["kind"], self._worker
         if kind == "accept":
             worker.accept()
+            self._channel.send("accepting")
         elif kind == "sockets":
             self._take_sockets(message, fds)
         elif kind == "prepare":

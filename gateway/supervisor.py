@@ -117,20 +117,26 @@ class Supervisor:
             log.warning("%s nodes are not judged yet; they get no requests until they are", answer[1]["undecided"])
 
     def _await_first_workers(self) -> None:
+        """Nobody accepts before all of them are ready, and nobody is told that we are before all of them accept."""
         deadline = time.monotonic() + READY_WITHIN
+        for child in self._all_say("ready", deadline):
+            self.crew.is_ready(child)
+        self._all_say("accepting", deadline)
+
+    def _all_say(self, kind: str, deadline: float) -> list[Child]:
+        """The workers, in the order in which they said so."""
         waiting = set(self.crew.workers.values())
-        ready = []
+        said = []
         while waiting:
-            answer = self.events.answer(waiting, ("ready", "not_ready"), deadline)
+            answer = self.events.answer(waiting, (kind, "not_ready"), deadline)
             if answer is None:
                 raise StartError("the workers did not become ready in time; see the log above")
             child, message = answer
-            if message["kind"] != "ready":
+            if message["kind"] != kind:
                 raise StartError(str(message.get("problem", "a worker could not start")))
             waiting.discard(child)
-            ready.append(child)
-        for child in ready:
-            self.crew.is_ready(child)
+            said.append(child)
+        return said
 
     # ---- events
 

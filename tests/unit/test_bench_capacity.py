@@ -64,9 +64,7 @@ def test_a_row_that_is_missing_is_named(missing: str) -> None:
 def test_cores_are_the_sum_of_what_each_kind_of_work_costs() -> None:
     assert cores_needed(COSTS, claims=20_000) == pytest.approx(1.0)
     assert cores_needed(COSTS, logins=1000) == pytest.approx(0.95)  # the claim of the measured log-in is not in it
-    assert cores_needed(COSTS, logins=1000, returns=1000, claims=2000, gb=0.5) == pytest.approx(
-        0.95 + 0.35 + 0.1 + 0.5
-    )
+    assert cores_needed(COSTS, logins=1000, returns=1000, claims=2000, gb=0.5) == pytest.approx(0.95 + 0.35 + 0.1 + 0.5)
 
 
 def test_a_handshake_never_costs_less_than_nothing() -> None:

@@ -59,6 +59,21 @@ def seconds(text: str) -> float:
     return float(text[:-1])
 
 
+CALLBACK_WITHOUT_EXECUTABLE_MEMORY = """\
+import ctypes, sys
+from OpenSSL import SSL
+context = SSL.Context(SSL.TLS_METHOD)
+if ctypes.CDLL(None, use_errno=True).prctl(65, 1, 0, 0, 0):  # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN: Linux 6.3
+    sys.exit("no PR_SET_MDWE here")
+try:
+    context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+except MemoryError:
+    print("refused")
+else:
+    print("granted")
+"""
+
+
 # ---- sysctl
 
 
@@ -120,6 +135,17 @@ def test_the_unit_is_not_root_and_may_do_one_thing_of_root() -> None:
     assert found["CapabilityBoundingSet"] == found["AmbientCapabilities"] == "CAP_NET_BIND_SERVICE"
     sysusers = (DEPLOY / "sysusers.d/settlegate.conf").read_text(encoding="utf-8")
     assert re.search(r"^u settlegate ", sysusers, re.MULTILINE)
+
+
+def test_the_unit_leaves_out_the_one_restriction_that_certificates_cannot_be_checked_under() -> None:
+    """MemoryDenyWriteExecute. Fails when pyOpenSSL can do without such memory: then the unit may have it."""
+    assert "MemoryDenyWriteExecute" not in unit()
+    done = subprocess.run(
+        [sys.executable, "-c", CALLBACK_WITHOUT_EXECUTABLE_MEMORY], capture_output=True, text=True, check=False
+    )
+    if "no PR_SET_MDWE here" in done.stderr:
+        pytest.skip("this kernel has no PR_SET_MDWE")
+    assert (done.returncode, done.stdout) == (0, "refused\n"), done.stderr
 
 
 @needs_systemd

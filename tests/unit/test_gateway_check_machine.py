@@ -57,7 +57,7 @@ def test_too_few_files_are_told_at_the_largest_listener() -> None:
     settings = config(a={"connections": 10}, b={"connections": 5000}, c={"connections": 20})
     (told,) = shortages(settings, Machine(4096, BACKLOG))
     assert told.place == ("listeners", "b", "limits", "connections")
-    assert f"{descriptors(settings):,} open files and gets 4,096 here" in told.message
+    assert f"{descriptors(settings):,} open files for so many clients and gets 4,096 here" in told.message
     assert "LimitNOFILE" in told.message
 
 
