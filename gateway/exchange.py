@@ -169,6 +169,11 @@ class Exchange:
         link = self._link
         if link is None or self._sent:
             return  # over before it began, or another connection had to be found in this turn
+        if link.exchanges and not link.alive():
+            # The node has closed it in this turn: it can be known to have got nothing, so nothing is risked.
+            link.links.closed(link)
+            self._elsewhere("a kept connection had been closed")
+            return
         stream = link.stream
         self.node_started = now = monotonic()
         if self._unsent:
@@ -450,7 +455,9 @@ class Exchange:
         link = self._link
         self._link = None
         if link is not None:
-            reusable = self.answer is not None and self.answer.keep_alive and not body.surplus
+            # A node that sends a body where none may be, sends it behind the head: it must not answer the next request.
+            bodiless = self.head.method == b"HEAD" or self.status == 304
+            reusable = self.answer is not None and self.answer.keep_alive and not body.surplus and not bodiless
             if reusable and not self.body.left and not link.stream.queued and not self._upload_dead:
                 link.links.give_back(link)
             else:

@@ -552,11 +552,14 @@ class Session:
         refusal = decision if isinstance(decision, Refusal) else Refusal("internal", "institution changed")
         log.info("%s of %s loses its admission: %s", self.client, self.institution.id, refusal.reason)
         self._count_refusal(refusal)
-        if self.exchange is None or self.exchange.tunnel:
-            self.abort()
-        else:
-            self.leaving = True
+        self.leaving = True
+        if self.exchange is not None and not self.exchange.tunnel:
             worker.loop.call_later(LAST_WORD, self.abort)
+        elif self.stream.queued:  # of an answer that is complete
+            self.close()
+            worker.loop.call_later(LAST_WORD, self.abort)
+        else:
+            self.abort()
 
     def close(self) -> None:
         """Flush, close_notify, and read the client out; see `Stream.close`."""

@@ -371,8 +371,12 @@ class Stream:
         arrived. None: it has closed its side, and whether it still reads will show.
 
         A peer that closes says so (FIN); what reaches it later is answered with a reset, and the kernel reports that
-        order of events as EPIPE. Had it got an octet in time, it would have acknowledged it with its FIN or before.
+        order of events as EPIPE. Had it got an octet before, it would have acknowledged it with its FIN at the latest.
         A reset without a FIN before it proves nothing: the octets may have been read and not acknowledged yet.
+
+        The proof is of what came before the FIN. A peer that ends its own side alone, reads on, and resets within the
+        40 ms for which an acknowledgement may be delayed, looks the same: whoever reads a request there has no way
+        left to answer it, and no server of HTTP serves it (RFC 9112 section 9.6).
         """
         if self.fd < 0:
             return False

@@ -586,6 +586,24 @@ def test_after_a_thousand_interim_answers_none_is_awaited_any_more(
         assert client.get("/one/").status == status
 
 
+def test_a_body_where_none_may_be_does_not_answer_the_next_request(client: Client, nodes: Nodes) -> None:
+    """It comes late, and looks like an answer."""
+
+    def late_body(call: Call) -> None:
+        if call.request.method == b"HEAD":
+            call.send(head(200, b"Content-Length: 50"))
+            call.pause(0.2)
+            call.send(ok(b"poison"))
+        else:
+            call.send(ok(b"settled"))
+
+    nodes.one.answer = late_body
+    client.send(b"HEAD /one/ HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert client.response(method="HEAD").status == 200
+    answer = client.post("/one/", b"claim")
+    assert (answer.status, answer.body) == (200, b"settled")
+
+
 def test_a_dead_host_is_noticed_at_the_deadline_and_its_connections_are_released(
     gateway: Gateway, client: Client, nodes: Nodes
 ) -> None:
