@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench import capacity
 from bench.certificates import certificates
 from bench.errors import BenchError
 from bench.meter import FULL, QUICK
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         whole = len(chosen) == len(WORKLOADS) and len(names) == len(PROXIES) and rounds >= 3 and not options.quick
         folder = options.results or (RESULTS if whole else work / "results")
         show(outcome, chosen, names, rounds, folder)
+        if folder == RESULTS:
+            capacity.write()
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

@@ -106,7 +106,7 @@ class Capacity:
     listeners: int = 64
     pools: int = 256
     nodes: int = 4096
-    institutions: int = 8192
+    institutions: int = 32_768
 
     def of(self, kind: Kind | None) -> int:
         """Slots of that kind; None stands for the process, which has one."""

@@ -1,4 +1,7 @@
-"""`settlegate check` and `settlegate show`: everything that can be said of a configuration without running it."""
+"""`settlegate check` and `settlegate show`: everything that can be said of a configuration without running it.
+
+The one thing that is said of this machine, and may be otherwise where the gateway runs, are its limits: notices.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gateway.check_files import check_files
+from gateway.check_machine import Machine, shortages, this_machine
 from gateway.config import GatewayConfig, load_document, read_gateway
 from gateway.config_rules import oddities
 from gateway.not_in_force import not_in_force
@@ -30,7 +34,7 @@ class Report:
     not_in_force: tuple[Problem, ...]
 
 
-def check(path: Path, *, now: datetime | None = None) -> Report:
+def check(path: Path, *, now: datetime | None = None, machine: Machine | None = None) -> Report:
     """Reads the file and those it names. What one part breaks does not hide what is wrong with another."""
     document = read_gateway(path)
     problems: list[Problem] = []
@@ -40,7 +44,8 @@ def check(path: Path, *, now: datetime | None = None) -> Report:
     except ConfigError as error:
         problems += error.problems
     else:
-        notices += [document.problem(oddity.place, oddity.message) for oddity in oddities(config)]
+        odd = (*oddities(config), *shortages(config, machine or this_machine()))
+        notices += [document.problem(oddity.place, oddity.message) for oddity in odd]
         notices += _masks(document)
         problems += _unknown_hosts(document, config)
     files = check_files(document, now or datetime.now(UTC))
@@ -73,9 +78,9 @@ def _masks(document: Document) -> list[Problem]:
     ]
 
 
-def run_check(path: Path, out: TextIO, *, now: datetime | None = None) -> int:
+def run_check(path: Path, out: TextIO, *, now: datetime | None = None, machine: Machine | None = None) -> int:
     """Prints the report; 0 if the file can be used, 1 if not."""
-    report = check(path, now=now)
+    report = check(path, now=now, machine=machine)
     lines = [(problem, str(problem)) for problem in report.problems]
     lines += [(notice, str(notice._replace(message=f"notice: {notice.message}"))) for notice in report.notices]
     lines += [(later, str(later)) for later in report.not_in_force]

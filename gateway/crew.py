@@ -182,6 +182,11 @@ class Crew:
         if self.control is not None:
             self.control.tell(kind, fds, **values)
 
+    def tell_workers(self, kind: str) -> None:
+        """Those that are leaving, too: they still have something to finish."""
+        for child in (*self.workers.values(), *self.leaving):
+            child.tell(kind)
+
     def turn(self) -> None:
         """What is due by now: the dead are replaced, and who should have ended long ago is ended."""
         now = time.monotonic()

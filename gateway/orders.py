@@ -1,4 +1,4 @@
-"""What the supervisor tells a worker, and how the worker answers: accept, prepare and commit, adopt and release.
+"""What the supervisor tells a worker, and how it answers: accept, prepare and commit, adopt and release, reopen.
 
 `prepare` builds the next snapshot beside the one in force and answers `ready` or `not_ready`; nothing of it shows
 before `commit`, and a `discard` leaves no trace of it.
@@ -78,6 +78,7 @@ class Orders:
         kind, worker = message["kind"], self._worker
         if kind == "accept":
             worker.accept()
+            self._channel.send("accepting")
         elif kind == "sockets":
             self._take_sockets(message, fds)
         elif kind == "prepare":
@@ -90,6 +91,8 @@ class Orders:
             worker.accepting.adopt(int(message["index"]))
         elif kind == "release":
             worker.accepting.release(int(message["index"]))
+        elif kind == "reopen":
+            worker.reopen_log()
 
     def _take_sockets(self, message: Message, fds: list[int]) -> None:
         handles = iter(fds)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import last_run, listening
 from gateway.channel import Message, pack
+from gateway.check_machine import shortages, this_machine
 from gateway.crew import READY_WITHIN, Crew
 from gateway.events import Events
 from gateway.hardening import name_process, no_memory_dumps, raise_open_files
@@ -24,8 +25,10 @@ from gateway.in_force import Sealed
 from gateway.listening import ListenError
 from gateway.reading import ReadingError
 from gateway.reloading import Outcome, Reloading
+from gateway.service_manager import ServiceManager
 from gateway.slots import CapacityExceededError
 from gateway.worker import DRAIN
+from settings.wording import dotted
 
 if TYPE_CHECKING:
     from gateway.children import Child
@@ -55,6 +58,7 @@ class Supervisor:
         self.events = Events(self._signals)
         self.crew = Crew(self.events)
         self.reloading = Reloading(path, self.crew, self.events)
+        self.service_manager = ServiceManager()
         self.success = True
         """How the last attempt to take something up went."""
         self._hangups = 0
@@ -97,7 +101,10 @@ class Supervisor:
         admin = listening.local_address(self.crew.admin)
         last_run.remember(self.path, admin, os.getpid())
         listening.announce(self.crew.force.sockets)
+        for place, message in shortages(self.crew.force.bundle.config, this_machine()):
+            log.warning("%s: %s", dotted(place), message)
         log.info("ready: generation 1, admin on %s, %d open files", admin, limit)
+        self.service_manager.ready(f"generation 1 is in force, admin on {admin}")
 
     def _await_first_look(self) -> None:
         """Accept nobody before the nodes have been looked at once; without `control` go on all the same."""
@@ -110,20 +117,26 @@ class Supervisor:
             log.warning("%s nodes are not judged yet; they get no requests until they are", answer[1]["undecided"])
 
     def _await_first_workers(self) -> None:
+        """Nobody accepts before all of them are ready, and nobody is told that we are before all of them accept."""
         deadline = time.monotonic() + READY_WITHIN
+        for child in self._all_say("ready", deadline):
+            self.crew.is_ready(child)
+        self._all_say("accepting", deadline)
+
+    def _all_say(self, kind: str, deadline: float) -> list[Child]:
+        """The workers, in the order in which they said so."""
         waiting = set(self.crew.workers.values())
-        ready = []
+        said = []
         while waiting:
-            answer = self.events.answer(waiting, ("ready", "not_ready"), deadline)
+            answer = self.events.answer(waiting, (kind, "not_ready"), deadline)
             if answer is None:
                 raise StartError("the workers did not become ready in time; see the log above")
             child, message = answer
-            if message["kind"] != "ready":
+            if message["kind"] != kind:
                 raise StartError(str(message.get("problem", "a worker could not start")))
             waiting.discard(child)
-            ready.append(child)
-        for child in ready:
-            self.crew.is_ready(child)
+            said.append(child)
+        return said
 
     # ---- events
 
@@ -167,7 +180,12 @@ class Supervisor:
 
     def _reload(self, by: str, ticket: object = None) -> None:
         log.info("reload asked for by %s", by)
-        self._report(self.reloading.reload(), ticket)
+        self.service_manager.reloading()
+        outcome = self.reloading.reload()
+        self._report(outcome, ticket)
+        said = "is in force" if outcome.ok else "stays in force: the last reload was refused"
+        if not self.events.stopping:
+            self.service_manager.ready(f"generation {self.crew.force.generation} {said}")
 
     def _rotate(self) -> None:
         outcome = self.reloading.rotate()
@@ -189,6 +207,8 @@ class Supervisor:
             self._brief()
         else:
             log.error("reload refused; generation %d stays in force", generation)
+            # Rotating the log must not depend on a sound configuration: the old file may soon be compressed.
+            self.crew.tell_workers("reopen")
         packed = Sealed(pack(outcome.lines[:SHOWN]))
         self.crew.tell_control("reloaded", [packed.fd], ok=outcome.ok, generation=generation, ticket=ticket)
         packed.close()
@@ -205,6 +225,7 @@ class Supervisor:
             self.crew.kill_workers()
             return
         log.info("stopping: finishing what is in flight, at most %g s", DRAIN)
+        self.service_manager.stopping()
         self.events.stopping = True
         self.crew.stop()
 

@@ -204,12 +204,16 @@ class Worker:
         self.count.mine.generation[0] = snapshot.generation
 
     def _change_log(self, snapshot: Snapshot) -> None:
-        """Another target, or another file under the same name: logrotate has been here."""
         target = snapshot.bundle.config.log.access
         if target != self.snapshot.bundle.config.log.access:
             before, self.count.access = self.count.access, AccessLog(open_sink(target), self.loop.call_later)
             before.close()
-        elif problem := self.count.access.reopen():
+        else:
+            self.reopen_log()
+
+    def reopen_log(self) -> None:
+        """Another file may stand under its name now: logrotate has been here."""
+        if problem := self.count.access.reopen():
             log.error("access log: %s", problem)
 
     def _bound(self, key: tuple[str, str]) -> bool:

@@ -15,6 +15,8 @@ need slowhttptest "what slow clients do to others" command -v slowhttptest
 need prometheus "promtool's opinion of /metrics" command -v promtool
 need nginx "a real node that speaks TLS and the PROXY protocol" command -v nginx
 need haproxy "a real balancer in front of the gateway and behind it" command -v haproxy
+need logrotate "rotation of the access log" command -v logrotate
+need systemd "the unit in deploy/" command -v systemd-analyze
 need gcc "the load client of the bench" command -v gcc
 need libc6-dev "the load client of the bench" test -e /usr/include/stdio.h
 need libssl-dev "the load client of the bench" test -e /usr/include/openssl/ssl.h

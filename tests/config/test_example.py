@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from gateway.check import check, run_check, run_show
+from gateway.check_machine import Machine
 from gateway.config import load_gateway
 from tests.support.operator_files import for_the_example
 
@@ -53,7 +54,7 @@ def test_it_loads(example: Path) -> None:
 
 def test_check_finds_it_usable_and_names_what_is_not_in_force(example: Path) -> None:
     out = io.StringIO()
-    assert run_check(example, out) == 0
+    assert run_check(example, out, machine=Machine(None, None)) == 0
     lines = out.getvalue().splitlines()
     assert [re.sub(r"^.*?:\d+:\d+: ", "", line) for line in lines[:-1]] == [
         "pools.settlement.ejection: accepted, not yet in force",

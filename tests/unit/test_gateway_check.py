@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.check import check, run_check, run_show
+from gateway.check_machine import Machine
 from tests.support.operator_files import for_the_example
 
 TEXT = """\
@@ -38,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def checked(text: str) -> tuple[int, list[str]]:
     Path("gateway.yaml").write_text(text, encoding="utf-8")
     out = io.StringIO()
-    code = run_check(Path("gateway.yaml"), out)
+    code = run_check(Path("gateway.yaml"), out, machine=Machine(None, None))
     return code, out.getvalue().splitlines()
 
 

@@ -36,6 +36,17 @@ def test_every_worker_has_a_row_of_its_own(stage: Stage) -> None:
     assert [child.row for child in stage.crew.successors.values()] == [3, 4, 5]
 
 
+def test_what_is_told_to_workers_is_told_to_those_that_leave_as_well(stage: Stage) -> None:
+    stage.full(2)
+    leaving = stage.worker(0)
+    stage.crew.start_successors(stage.crew.force)
+    stage.crew.succeed()
+    for worker in (leaving, stage.worker(0), stage.worker(1)):
+        worker.told()
+    stage.crew.tell_workers("reopen")
+    assert [worker.told() for worker in (leaving, stage.worker(0), stage.worker(1))] == [["reopen"]] * 3
+
+
 def test_a_dead_one_is_stood_in_for_until_its_replacement_is_ready(stage: Stage) -> None:
     stage.full(3)
     stage.dies(stage.worker(0))

@@ -55,6 +55,9 @@ class FakeWorker:
         self.done.append(("take over", prepared))
         self.opened = opened
 
+    def reopen_log(self) -> None:
+        self.done.append("reopen log")
+
     def review_sessions(self) -> None:
         self.done.append("review")
 
@@ -67,12 +70,12 @@ class Desk:
         self.orders.listen()
         assert self.answer() == ("ready", 1, None)
 
-    def answer(self) -> tuple[str, int, str | None] | None:
+    def answer(self) -> tuple[str, int | None, str | None] | None:
         received = self.supervisor.receive()
         if received is None:
             return None
         message = received[0]
-        return message["kind"], message["generation"], message.get("problem")
+        return message["kind"], message.get("generation"), message.get("problem")
 
     def say(self, kind: str, fds: tuple[int, ...] = (), **values: Any) -> None:
         self.supervisor.send(kind, fds, **values)
@@ -179,9 +182,17 @@ def test_an_unexpected_error_is_a_no_too(desk: Desk, caplog: pytest.LogCaptureFi
 
 
 def test_it_accepts_and_stands_in_when_it_is_told(desk: Desk) -> None:
-    for kind, values in (("accept", {}), ("adopt", {"index": 1}), ("release", {"index": 1}), ("unheard of", {})):
+    for kind, values in (
+        ("accept", {}),
+        ("adopt", {"index": 1}),
+        ("release", {"index": 1}),
+        ("reopen", {}),
+        ("unheard of", {}),
+    ):
         desk.say(kind, **values)  # type: ignore[arg-type]
-    assert desk.worker.done == ["accept", ("adopt", 1), ("release", 1)]
+    assert desk.worker.done == ["accept", ("adopt", 1), ("release", 1), "reopen log"]
+    assert desk.answer() == ("accepting", None, None), "only then is the service ready"
+    assert desk.answer() is None
 
 
 def test_without_the_supervisor_it_drains(desk: Desk) -> None:

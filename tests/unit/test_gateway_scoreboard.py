@@ -56,11 +56,11 @@ def control(shared: Scoreboard) -> Scoreboard:
     return Scoreboard.attach(shared.for_control(), SMALL, len(shared.rows))
 
 
-def test_defaults_hold_a_city() -> None:
+def test_defaults_hold_a_province() -> None:
     capacity = Capacity()
-    assert (capacity.listeners, capacity.pools, capacity.nodes, capacity.institutions) == (64, 256, 4096, 8192)
+    assert (capacity.listeners, capacity.pools, capacity.nodes, capacity.institutions) == (64, 256, 4096, 32_768)
     whole = Scoreboard.create(1)
-    assert len(whole.rows[0].institution_codes) == 8192 * 5
+    assert len(whole.rows[0].institution_codes) == 32_768 * 5
     whole.close()
 
 
