@@ -15,8 +15,8 @@ from gateway import wire
 from gateway.stream import Stream
 
 IDLE_LINKS_PER_NODE: Final = 1024
-"""As many as were in use at the peak, but for the largest. With 256, thousands of clients at once cost twice as much: each
-answer closed a connection that the next request had to make again."""
+"""As many as were in use at the peak, but for the largest. With 256, thousands of clients at once cost twice as much:
+each answer closed a connection that the next request had to make again."""
 MARGIN: Final = 0.8
 """Share of the time after which a node was seen to close idle connections, for which another one is used. Twice in a
 row after about the same time is a habit, once is not."""

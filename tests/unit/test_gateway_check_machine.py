@@ -34,15 +34,15 @@ def config(workers: int = 2, **listeners: dict[str, int]) -> GatewayConfig:
 
 
 def test_each_client_needs_one_and_so_does_each_kept_connection_to_a_node() -> None:
-    many = config(1, a={"connections": 1000, "handshakes": 500})
-    assert descriptors(many) == OWN + 1 + 1000 + 500 + IDLE_LINKS_PER_NODE
+    many = config(1, a={"connections": 5000, "handshakes": 500})
+    assert descriptors(many) == OWN + 1 + 5000 + 500 + IDLE_LINKS_PER_NODE
     few = config(1, a={"connections": 10, "handshakes": 500})
     assert descriptors(few) == OWN + 1 + 10 + 500 + 10, "no more connections to nodes than clients"
 
 
 def test_clients_spread_over_the_workers_and_every_worker_holds_all_listening_sockets() -> None:
-    two = config(2, a={"connections": 1001, "handshakes": 501}, b={"connections": 2, "handshakes": 2})
-    assert descriptors(two) == OWN + 2 * 2 + 502 + 252 + IDLE_LINKS_PER_NODE
+    two = config(2, a={"connections": 4001, "handshakes": 501}, b={"connections": 2, "handshakes": 2})
+    assert descriptors(two) == OWN + 2 * 2 + 2002 + 252 + IDLE_LINKS_PER_NODE
 
 
 def test_enough_is_not_worth_a_word() -> None:
@@ -101,5 +101,5 @@ def test_check_gives_the_place_in_the_file(tmp_path: Path, monkeypatch: pytest.M
     report = check(Path("gateway.yaml"), machine=Machine(8192, BACKLOG))
     assert report.problems == ()
     (notice,) = report.notices
-    assert str(notice).startswith("gateway.yaml:9:7: listeners.front.limits.connections: a worker needs 94,")
+    assert str(notice).startswith("gateway.yaml:9:7: listeners.front.limits.connections: a worker needs 95,")
     assert check(Path("gateway.yaml"), machine=PLENTY).notices == ()
