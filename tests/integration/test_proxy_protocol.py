@@ -75,6 +75,18 @@ def closed(raw: socket.socket) -> bool:
         return True
 
 
+def shut_out(gateway: Gateway, header: bytes) -> bool:
+    """Whether the connection ends with the header, or before it; Python's ssl leaks where it is closed already."""
+    with socket.create_connection(("127.0.0.1", gateway.port()), PATIENCE) as raw:
+        try:
+            raw.sendall(header)
+            while raw.recv(100):
+                pass  # an alert
+        except ConnectionError:
+            pass
+        return True
+
+
 @pytest.mark.parametrize(
     ("header", "client"),
     [
@@ -165,8 +177,7 @@ def test_a_header_has_the_time_of_the_handshake_and_no_more(tmp_path: Path, node
 @pytest.mark.parametrize("header", [V1, build(ENDS), build_local(), b""], ids=["v1", "v2", "local", "none"])
 def test_from_elsewhere_nobody_is_believed_or_let_in(tmp_path: Path, node: RecordingNode, header: bytes) -> None:
     with proxied(tmp_path, node.address, trusted="127.0.0.9") as gateway:
-        with pytest.raises((ssl.SSLError, ConnectionError)):
-            connect(gateway, header)
+        assert shut_out(gateway, header)
         assert refused(gateway, "proxy_peer_unknown") == 1
         (line,) = eventually(lambda: gateway.access(reason="proxy_peer_unknown"))
         assert line["client"] == "127.0.0.1"
@@ -180,8 +191,7 @@ def test_from_elsewhere_nobody_is_believed_or_let_in(tmp_path: Path, node: Recor
 def test_where_none_is_expected_a_header_is_no_tls(tmp_path: Path, node: RecordingNode) -> None:
     with Gateway(tmp_path, nodes=[node.address]) as gateway:
         for header in (V1, build(ENDS)):
-            with pytest.raises((ssl.SSLError, ConnectionError)):
-                connect(gateway, header, together=True)  # before the gateway can close: the socket is still connected
+            assert shut_out(gateway, header)
         assert refused(gateway, "handshake_failed") == 2
         assert not node.requests
         with gateway.connect() as client:
@@ -217,8 +227,7 @@ def test_limits_by_address_count_the_announced_one(tmp_path: Path, node: Recordi
         gateway.reload()
         with connect(gateway, V1) as one:
             assert one.get("/").status == 200
-            with pytest.raises((ssl.SSLError, ConnectionError)):
-                connect(gateway, V1)
+            assert shut_out(gateway, V1)
             with connect(gateway, V1.replace(b"192.0.2.7", b"192.0.2.8")) as other:
                 assert other.get("/").status == 200, "of another client of the same balancer"
         assert refused(gateway, "limit_exceeded") == 1

@@ -380,6 +380,7 @@ def test_an_answer_without_length_is_whole_only_with_the_node_s_farewell(pki: No
 @pytest.mark.parametrize("how", ["farewell", "cut"])
 def test_a_kept_connection_that_the_node_has_ended_is_not_used(pki: NodePki, how: str) -> None:
     """With a farewell or without: the next claim goes over a fresh one and is answered."""
+    parted: list[Call] = []
 
     def answer(call: Call) -> bytes | None:
         if how == "cut":
@@ -389,6 +390,7 @@ def test_a_kept_connection_that_the_node_has_ended_is_not_used(pki: NodePki, how
         assert isinstance(call.sock, ssl.SSLSocket)
         call.sock.settimeout(5)
         call.link.sock = call.sock.unwrap()  # returns when the gateway has said farewell, too
+        parted.append(call)
         call.hang()
         return None
 
@@ -403,6 +405,8 @@ def test_a_kept_connection_that_the_node_has_ended_is_not_used(pki: NodePki, how
             # What the gateway has not read yet it sees when it looks at the connection before it uses it.
             if how == "cut":
                 node.wait_until(lambda node: not node.open_connections)
+            else:
+                eventually(lambda number=number: len(parted) == number)  # else the next claim may cross the farewell
 
 
 def test_checks_speak_tls_with_the_same_trust_and_name(pki: NodePki) -> None:

@@ -18,11 +18,16 @@ WITHOUT_BODY = ResponseTable(
 )
 _T = WITHOUT_BODY
 _T.passed("204", answer(status=b"204 No Content"))
-_T.passed("304", answer(b"ETag: x", status=b"304 Not Modified"))
-_T.passed("304 with the length of what it stands for", answer(b"Content-Length: 5000", status=b"304 Not Modified"))
-_T.passed("HEAD with a length", answer(b"Content-Length: 5000"), asked=HEAD)
-_T.passed("HEAD without a length", answer(), asked=HEAD)
-_T.passed("HEAD, chunked", answer(TE), answer(), asked=HEAD)
+# Their connections are not used again: a faulty node sends a body behind them, and it may come late.
+_T.passed("304", answer(b"ETag: x", status=b"304 Not Modified"), reused=False)
+_T.passed(
+    "304 with the length of what it stands for",
+    answer(b"Content-Length: 5000", status=b"304 Not Modified"),
+    reused=False,
+)
+_T.passed("HEAD with a length", answer(b"Content-Length: 5000"), asked=HEAD, reused=False)
+_T.passed("HEAD without a length", answer(), asked=HEAD, reused=False)
+_T.passed("HEAD, chunked", answer(TE), answer(), asked=HEAD, reused=False)
 _T.passed(
     "204 with Content-Length: 0",
     answer(b"Content-Length: 0", status=b"204 No Content"),

@@ -46,7 +46,7 @@ _T.passed(
     then="close",
     rfc="9110 §6.6.1",
 )
-_T.passed("no Date, 304", head(b"HTTP/1.1 304 Not Modified", b"ETag: x"), rfc="9110 §6.6.1")
+_T.passed("no Date, 304", head(b"HTTP/1.1 304 Not Modified", b"ETag: x"), rfc="9110 §6.6.1", reused=False)
 _T.passed("no Date, an error", head(b"HTTP/1.1 500 X", b"Content-Length: 0"), rfc="9110 §6.6.1")
 _T.passed("a Date that is none stays", head(b"HTTP/1.1 200 OK", b"Date: today", BODY) + b"ok", rfc="9110 §6.6.1")
 _T.passed(
