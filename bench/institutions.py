@@ -22,7 +22,7 @@ import yaml
 from bench.certificates import Certificates, certificates
 from bench.errors import BenchError
 from bench.places import ROOT, WORK, free_port
-from bench.processes import Program, eventually
+from bench.processes import Program, cpu_of, eventually, memory_of
 from bench.table import markdown_table, number
 from gateway.board_layout import Capacity, Row
 
@@ -118,21 +118,15 @@ def _memory(program: Program) -> dict[str, str]:
     found: dict[str, list[float]] = {}
     for pid in program.family():
         name = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip().removeprefix("sg ").split()[0]
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-        sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:] if line.endswith(" kB")}
-        found.setdefault(name, []).append(sizes["Pss"] / 1024)
+        found.setdefault(name, []).append(memory_of(pid).pss / MIB)
     return {f"{name}, resident": f"{number(max(sizes))} MiB" for name, sizes in sorted(found.items())}
 
 
 def _idle(program: Program) -> str:
     (pid,) = (p for p in program.family() if Path(f"/proc/{p}/comm").read_text(encoding="ascii") == "sg control\n")
-    before = _cpu(pid)
+    before = cpu_of(pid)
     time.sleep(QUIET)
-    return f"{(_cpu(pid) - before) / QUIET:.2%} of a core"
-
-
-def _cpu(pid: int) -> float:
-    return time.clock_gettime((~pid << 3) | 2)  # clock_getcpuclockid(3), as in processes.py
+    return f"{(cpu_of(pid) - before).total / QUIET:.2%} of a core"
 
 
 def _page(page: bytes, seconds: float) -> str:

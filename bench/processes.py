@@ -105,10 +105,10 @@ class Program:
         return ids
 
     def cpu(self) -> Cpu:
-        return sum(map(_cpu_of, self.family()), Cpu())
+        return sum(map(cpu_of, self.family()), Cpu())
 
     def memory(self) -> Memory:
-        return sum(map(_memory_of, self.family()), Memory())
+        return sum(map(memory_of, self.family()), Memory())
 
     def stop(self) -> None:
         """SIGTERM, then patience, then SIGKILL to whatever is left of the family."""
@@ -154,7 +154,7 @@ def busy(cores: Iterable[int]) -> float:
     return ticks * _TICK
 
 
-def _cpu_of(pid: int) -> Cpu:
+def cpu_of(pid: int) -> Cpu:
     try:
         # The process's own clock (clock_getcpuclockid(3)): what utime and stime add up to, but to the nanosecond.
         total = time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
@@ -177,7 +177,7 @@ def _began(pid: int) -> str:
         return ""
 
 
-def _memory_of(pid: int) -> Memory:
+def memory_of(pid: int) -> Memory:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -21,7 +21,9 @@ LARGEST: Final = 16_384
 """Octets. A certificate with a 4,096-bit key and many names has 3,000; parsing more is work for strangers."""
 TEXT_LIMIT: Final = 256
 FIELDS: Final = ("subject.CN", "subject.UID", "san.uri", "san.dns")
-"""Where a certificate may name its institution; besides these there is its own `fingerprint`."""
+"""What is read out of a certificate to name its institution by."""
+ID_FIELDS: Final = (*FIELDS, "fingerprint")
+"""All that `institution_id` may name."""
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 

@@ -249,7 +249,7 @@ def _scope(crl: x509.CertificateRevocationList) -> Scope:
 
 
 def _points_of(certificate: x509.Certificate) -> frozenset[str]:
-    """None where they cannot be read: lists for certain points do not speak of it then, and where lists are asked for
+    """Empty where they cannot be read: lists for certain points do not speak of it then, and where lists are asked for
     that refuses it."""
     try:
         points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value

@@ -234,14 +234,11 @@ class Trust:
                 if keys:
                     codes = (key_problem(certificate, depth), hash_problem(certificate, depth))
                     problems.update((depth, code) for code in codes if code)
-                if depth:
-                    below = self._issuer(certificate)
-                    span.append(below.certificate)
-                else:
-                    span.append(read(certificate))
-                links.append(Link(issuer, Subject.of(span[-1]), depth))
-                if depth:
-                    issuer = below
+                below = self._issuer(certificate) if depth else None
+                entry = below.certificate if below else read(certificate)
+                span.append(entry)
+                links.append(Link(issuer, Subject.of(entry), depth))
+                issuer = below or issuer
             if not links:  # an anchor presented as the client's own certificate
                 links.append(Link(anchor, Subject.of(anchor.certificate), 0))
         except UnreadableError:

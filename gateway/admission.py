@@ -11,13 +11,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from certs.credential import Credential
+from certs.credential import ID_FIELDS, Credential
 from certs.evidence import Evidence
 from certs.verdict import Refusal, first_reason
 
 __all__ = ["Admission", "InstitutionRules", "Refusal", "decide"]
 
-FIELDS: Final = frozenset({"subject.CN", "subject.UID", "san.uri", "san.dns", "fingerprint"})
+FIELDS: Final = frozenset(ID_FIELDS)
 
 
 class InstitutionRules(Protocol):

@@ -12,13 +12,12 @@ from typing import Final, TextIO
 
 from cryptography.utils import CryptographyDeprecationWarning
 
-from certs.credential import Credential, CredentialError, clean, parse
+from certs.credential import ID_FIELDS, Credential, CredentialError, clean, parse
 
 FILE_LIMIT: Final = 8 << 20
 """Octets: a bundle of several hundred authorities has less than one MiB."""
 _DAY: Final = 86_400
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----")
-_ID_FIELDS: Final = ("subject.CN", "subject.UID", "san.uri", "san.dns", "fingerprint")
 
 
 class UnreadableError(Exception):
@@ -75,7 +74,7 @@ def _lines(credential: Credential, now: float) -> Iterator[tuple[str, str]]:
     yield "生效 not before", _date(credential.not_before)
     yield "到期 not after", f"{_date(credential.not_after)} ({_remaining(credential, now)})"
     yield "公钥指纹 key pin (institutions.*.keys)", f"sha256:{credential.spki}"
-    for name in _ID_FIELDS:
+    for name in ID_FIELDS:
         if credential.occurrences(name):
             yield f"机构编号 institution_id {name}", _identity(credential, name)
 

@@ -30,6 +30,7 @@ cdef class Exchange:
     cpdef begin(self, rest)
     @cython.locals(stream=Stream, session=Session, link=Link)
     cpdef leave(self)
+    cpdef _await_connect(self)
     cpdef client_full(self)
     @cython.locals(session=Session, head=Request, institution=InstitutionRuntime, pool=PoolRuntime)
     cpdef PoolRuntime _authorise(self)

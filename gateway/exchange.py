@@ -132,9 +132,7 @@ class Exchange:
             client = session if pool.preamble is not None else None
             self.placement = placement = Placement(session.worker, pool, self._send, self.fail, client)
             placement.start()
-            if placement.deadline:
-                session.stream.stop_reading()
-                session.deadline = placement.deadline
+            self._await_connect()
         except GatewayError as error:
             self.fail(error)
         return leftover
@@ -320,12 +318,15 @@ class Exchange:
 
     def _elsewhere(self, why: str) -> None:
         """No node has got an octet of the request: find another connection."""
-        placement, session = self.placement, self.session
         self._link = None
-        if placement is None:
-            return
-        placement.again(why)
-        if placement.deadline:
+        if self.placement is not None:
+            self.placement.again(why)
+            self._await_connect()
+
+    def _await_connect(self) -> None:
+        """The body would have nowhere to go while a connection is being made."""
+        placement, session = self.placement, self.session
+        if placement is not None and placement.deadline:
             session.stream.stop_reading()
             session.deadline = placement.deadline
 
@@ -430,8 +431,7 @@ class Exchange:
         if body.ended:
             self._complete(body)
         elif not flowing:
-            link.stream.stop_reading()
-            session.wait_for_client()
+            self.client_full()
         else:
             self._set_deadline(monotonic())
 

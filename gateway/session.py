@@ -45,8 +45,6 @@ BURST: Final = 2
 """Reads in one turn of the loop: the second finds the end that no readiness of the socket may announce."""
 HELD_AT_MOST: Final = 16_384
 """Octets for the client that may wait for the end of the turn: one record."""
-CRLF: Final = b"\r\n"
-"""An empty line behind a body is not the beginning of a request: old clients send one (RFC 9112 2.2)."""
 VAIN: Final = 1000
 """Reads in a row that bring nothing of a request: key updates without end, or records cut into single octets."""
 LAST_WORD: Final = 1.5
@@ -263,7 +261,7 @@ class Session:
             return
         head: RequestHead | None = None
         if data:
-            decides = not self.buffer or may_decide(self.buffer, data, REFUSED_HEAD)
+            decides = may_decide(self.buffer, data, REFUSED_HEAD)
             self.buffer += data
             if not decides:
                 return
@@ -339,7 +337,7 @@ class Session:
             self.stream.stop_reading()
 
     def _next(self) -> None:
-        # Else a client that asks and asks and never reads could fill the memory with answers.
+        # While answers are queued none is begun: a client that asks and never reads could fill the memory with them.
         if self.exchange is None and self.phase is Phase.OPEN and self.buffer and not self.stream.queued:
             data, self.buffer = self.buffer, b""
             try:
@@ -358,7 +356,7 @@ class Session:
             if self.stream.eof:
                 self._reject(BadRequest("the head ended early"))
                 return
-            if not self.buffer.strip(CRLF) and data.strip(CRLF):
+            if not _begins(self.buffer) and _begins(data):
                 self.deadline = monotonic() + self.listener.head_timeout
             self.buffer = data
             self.stream.start_reading()  # a head may be longer than what is read ahead
@@ -393,7 +391,7 @@ class Session:
         self.stream.stop_reading()
         if self.exchange is not None:
             self.exchange.client_ended()
-        elif self.buffer.strip(CRLF) and self.phase is Phase.OPEN:
+        elif _begins(self.buffer) and self.phase is Phase.OPEN:
             self._next()  # a whole request may be waiting for its turn; half a one is refused
         else:
             self.close()
@@ -479,7 +477,7 @@ class Session:
 
     def nothing_follows(self) -> bool:
         """No further request will be taken: the session leaves, or the client has ended and all it said is answered."""
-        return self.leaving or (self.stream.eof and not self.buffer.strip(CRLF))
+        return self.leaving or (self.stream.eof and not _begins(self.buffer))
 
     def wait_for_client(self) -> None:
         """Give the client its time to take what is queued; see `expire`."""
@@ -504,7 +502,7 @@ class Session:
             self.close()
         elif self.stream.queued:
             self.abort()
-        elif self.buffer.strip(CRLF):
+        elif _begins(self.buffer):
             self._reject(RequestTimeout("the request head did not arrive in time"))
         else:
             self.close()
@@ -593,3 +591,9 @@ class Session:
             if self.institution is not NOBODY:
                 self.count.institution_connection(self.institution.slot, -1)
             self.worker.session_closed(self)
+
+
+def _begins(octets: bytes) -> bool:
+    """Whether there is something of a request: an empty line behind a body is none, and old clients send one
+    (RFC 9112 2.2)."""
+    return bool(octets.strip(b"\r\n"))

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from OpenSSL import SSL
 
-from certs import binding
-from certs.binding import forget_errors
+from certs.binding import forget_errors, return_after_each_record
 from certs.upstream import NodeUntrusted
 from gateway import wire
 from gateway.announcing import say
@@ -80,7 +79,7 @@ class NodeStream(TLSStream):
         self._node = node
         self._complaints = complaints
         self.tls = node_tls.connect(node, node.rpartition(":")[0].strip("[]"), self.sock)
-        binding.return_after_each_record(self.tls)
+        return_after_each_record(self.tls)
         self._handle = wire.handle(self.tls)
 
     # the handshake

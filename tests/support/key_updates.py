@@ -12,11 +12,24 @@ import ctypes.util
 import socket
 import sys
 import time
-from types import TracebackType
 from typing import Self
 
 LIBRARY = ctypes.util.find_library("ssl")
 PATIENCE = 10.0
+
+
+def openssl(method: str) -> tuple[ctypes.CDLL, ctypes.c_void_p]:
+    """The library, and a new context of this method."""
+    ssl = ctypes.CDLL(LIBRARY)
+    for name in (method, "SSL_CTX_new", "SSL_new"):
+        getattr(ssl, name).restype = ctypes.c_void_p
+    return ssl, ctypes.c_void_p(ssl.SSL_CTX_new(ctypes.c_void_p(getattr(ssl, method)())))
+
+
+def update(ssl: ctypes.CDLL, connection: ctypes.c_void_p, asked: int) -> bool:
+    """Send one key update; whether it could be sent."""
+    ssl.SSL_key_update(connection, asked)
+    return bool(ssl.SSL_do_handshake(connection) == 1)
 
 
 class Updating:
@@ -24,10 +37,8 @@ class Updating:
 
     def __init__(self, port: int, certificate: str, *, window: int = 0) -> None:
         """`window`: octets of the receive buffer, where it shall be small."""
-        self._ssl = ssl = ctypes.CDLL(LIBRARY)
-        for name in ("TLS_client_method", "SSL_CTX_new", "SSL_new"):
-            getattr(ssl, name).restype = ctypes.c_void_p
-        context = ctypes.c_void_p(ssl.SSL_CTX_new(ctypes.c_void_p(ssl.TLS_client_method())))
+        self._ssl, context = openssl("TLS_client_method")
+        ssl = self._ssl
         if certificate != "-":
             key = certificate.replace(".pem", ".key")
             assert ssl.SSL_CTX_use_certificate_file(context, certificate.encode(), 1) == 1
@@ -43,15 +54,12 @@ class Updating:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.sock.close()
 
     def update(self, asked: int) -> bool:
         """Send one; whether it could be sent."""
-        self._ssl.SSL_key_update(self._connection, asked)
-        return bool(self._ssl.SSL_do_handshake(self._connection) == 1)
+        return update(self._ssl, self._connection, asked)
 
     def send(self, data: bytes) -> None:
         assert self._ssl.SSL_write(self._connection, data, len(data)) == len(data)

@@ -10,16 +10,13 @@ import socket
 import sys
 import time
 
-from tests.support.key_updates import LIBRARY
+from tests.support.key_updates import openssl, update
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nsettled"
 
 
 def serve(certificate: str, key: str, seconds: float) -> None:
-    ssl = ctypes.CDLL(LIBRARY)
-    for name in ("TLS_server_method", "SSL_CTX_new", "SSL_new"):
-        getattr(ssl, name).restype = ctypes.c_void_p
-    context = ctypes.c_void_p(ssl.SSL_CTX_new(ctypes.c_void_p(ssl.TLS_server_method())))
+    ssl, context = openssl("TLS_server_method")
     assert ssl.SSL_CTX_use_certificate_chain_file(context, certificate.encode()) == 1
     assert ssl.SSL_CTX_use_PrivateKey_file(context, key.encode(), 1) == 1
     listener = socket.create_server(("127.0.0.1", 0))
@@ -31,10 +28,8 @@ def serve(certificate: str, key: str, seconds: float) -> None:
         ssl.SSL_set_fd(connection, sock.fileno())
         if ssl.SSL_accept(connection) == 1 and ssl.SSL_read(connection, room, len(room)) > 0:
             end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                ssl.SSL_key_update(connection, 0)
-                if ssl.SSL_do_handshake(connection) != 1:
-                    break
+            while time.monotonic() < end and update(ssl, connection, 0):
+                pass
             ssl.SSL_write(connection, ANSWER, len(ANSWER))
         sock.close()
 
